@@ -1,0 +1,117 @@
+r"""Square-root moments of paired rows: mergeable like a sum, conditioned like a QR.
+
+The triangle `R` of the bordered rows $[1\ x\ y]$ satisfies $R'R = [1\ x\ y]'W[1\ x\ y]$,
+so it holds every second moment without squaring the condition number (TSQR; Demmel,
+Grigori, Hoemmen & Langou, 2012). It is the statistic for rows in float32 where there is
+no float64, and for spaces too ill-conditioned for a Gram matrix.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .branch import either
+from .linalg import matmul
+from .moments import check_rows
+from .monoid import merges
+from .types import Numeric
+
+
+class PairFactor(eqx.Module):
+    """The triangle `R` (p, p), p = 1 + d + k, of rows of widths `d` and `k`.
+
+    Kept in the rows' dtype. `count` is the number of rows of nonzero weight.
+    """
+
+    count: Float[Array, ""]
+    r: Float[Array, "p p"]
+    d: int = eqx.field(static=True)
+
+    @classmethod
+    def zero(cls, d: int, k: int, dtype=jnp.float32) -> "PairFactor":
+        """The neutral element: merging with it changes nothing."""
+        p = 1 + d + k
+        return cls(jnp.zeros((), dtype), jnp.zeros((p, p), dtype), d)
+
+    @property
+    def linear(self) -> tuple[Float[Array, "q d"], Float[Array, "q k"]]:
+        """`(a, b)` with the same least squares solution `a W = b` as the rows."""
+        return self.r[:, 1 : 1 + self.d], self.r[:, 1 + self.d :]
+
+    @property
+    def centred(self) -> tuple[Float[Array, "q d"], Float[Array, "q k"]]:
+        """As `linear`, of the rows about their weighted means."""
+        return self.r[1:, 1 : 1 + self.d], self.r[1:, 1 + self.d :]
+
+    @property
+    def means(self) -> tuple[Float[Array, " d"], Float[Array, " k"]]:
+        """Weighted means of `x` and `y`."""
+        first = jnp.where(self.r[0, 0] == 0, 1, self.r[0, 0])
+        row = self.r[0] / first
+        return row[1 : 1 + self.d], row[1 + self.d :]
+
+
+def pair_factor(
+    x: Float[Numeric, "n d"],
+    y: Float[Numeric, "n k"],
+    weights: Float[Numeric, " n"] | None = None,
+) -> PairFactor:
+    """Factor one batch of pairs; rows of zero weight (padding, NaN) leave no trace."""
+    check_rows((x, y), ("x", "y"), weights)
+    return _pair_factor(x, y, weights)
+
+
+@jax.jit
+def _pair_factor(x, y, weights):
+    one = jnp.ones((x.shape[0], 1), x.dtype)
+    rows = jnp.concatenate([one, x, y], axis=1)
+    count = jnp.full((), x.shape[0], x.dtype)
+    if weights is not None:
+        used = weights[:, None] != 0
+        rows = jnp.where(used, jnp.sqrt(weights)[:, None] * rows, 0)
+        count = jnp.sum(used, dtype=x.dtype)
+    empty = jnp.zeros((rows.shape[1],) * 2, rows.dtype)  # a short batch stays square
+    return PairFactor(count, _triangle(empty, rows), x.shape[1])
+
+
+@merges(PairFactor)
+@jax.jit
+def _merge_factors(a: PairFactor, b: PairFactor) -> PairFactor:
+    return PairFactor(a.count + b.count, _triangle(a.r, b.r), a.d)
+
+
+def _triangle(top: Float[Array, "p p"], bottom: Float[Array, "n p"]):
+    return jnp.linalg.qr(jnp.concatenate([top, bottom]), mode="r")
+
+
+def least_squares(
+    a: Float[Array, "q d"], b: Float[Array, "q k"], ridge: Float[Array, ""], eps: float
+) -> Float[Array, "d k"]:
+    r"""Minimise $\|a W - b\|^2 + \lambda \|W\|^2$; minimum norm where rank is lacking.
+
+    QR of `a`, bordered by $\sqrt\lambda I$; by singular values if a pivot vanishes, that
+    is, falls below the rounding left by repeated factorisations in precision `eps`
+    (`8 sqrt(d) eps` of the largest; the usual `d eps` would cut at 6e-5 in float32).
+    """
+    d = a.shape[1]
+    penalty = jnp.sqrt(ridge) * jnp.eye(d, dtype=a.dtype)
+    a = jnp.concatenate([a, penalty])
+    b = jnp.concatenate([b, jnp.zeros((d, b.shape[1]), b.dtype)])
+    q, r = jnp.linalg.qr(a)
+    cutoff = 8 * d**0.5 * eps
+
+    def is_deficient(r, b):
+        pivots = jnp.abs(jnp.diagonal(r))
+        return ~(jnp.min(pivots) > cutoff * jnp.max(pivots))
+
+    def by_substitution(r, b):
+        return jax.lax.linalg.triangular_solve(r, b, left_side=True, lower=False)
+
+    def by_singular_values(r, b):
+        u, s, vt = jnp.linalg.svd(r, full_matrices=False)
+        keep = s > cutoff * s[0]
+        inverse = jnp.where(keep, 1 / jnp.where(keep, s, 1), 0)
+        return matmul(vt.T, inverse[:, None] * matmul(u.T, b))
+
+    return either(is_deficient, by_singular_values, by_substitution)(r, matmul(q.T, b))

@@ -1,0 +1,63 @@
+"""Products `Z'Z` of tall rows: upper blocks only, chunk by chunk, in bounded memory."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .linalg import matmul
+
+
+chunk_rows = 2048
+"""Rows widened to float64 at a time; longer chunks are no faster."""
+
+block_columns = 256
+"""Narrowest block worth a product of its own."""
+
+
+def sum_over_chunks(f: Callable, rows, n: int):
+    """Sum of `f(chunk)` over chunks of a pytree of arrays with `n` rows each."""
+    take = lambda start, size: jax.tree.map(
+        lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows
+    )
+    chunks, tail = divmod(n, chunk_rows)
+    if not chunks:
+        return f(rows)
+    add = lambda a, b: jax.tree.map(jnp.add, a, b)
+    step = lambda total, i: (add(total, f(take(i * chunk_rows, chunk_rows))), None)
+    total = f(take(0, chunk_rows))
+    total, _ = jax.lax.scan(step, total, jnp.arange(1, chunks, dtype=jnp.int32))
+    return add(total, f(take(chunks * chunk_rows, tail))) if tail else total
+
+
+def block_edges(dims: Sequence[int]) -> tuple[int, ...]:
+    """Where to cut columns of widths `dims`: at models, and within wide ones."""
+    edges = [0]
+    for d in dims:
+        pieces = max(1, d // block_columns)
+        edges += [edges[-1] + d * (i + 1) // pieces for i in range(pieces)]
+    return tuple(edges)
+
+
+def upper_products(z: Float[Array, "n D"], edges: Sequence[int]) -> list[Array]:
+    """Rows of blocks of `z'z` on and right of the diagonal, for the blocks of `edges`.
+
+    Columns past the last edge are multiplied but have no block of their own.
+    """
+    # Transposed once and for real: XLA's CPU product of a transposed operand runs at two
+    # thirds of its speed.
+    columns = jax.lax.optimization_barrier(z.T)
+    return [matmul(columns[a:b], z[:, a:]) for a, b in itertools.pairwise(edges)]
+
+
+def mirror(upper: Sequence[Array], edges: Sequence[int]) -> Float[Array, "rows D"]:
+    """The full rows of `z'z` from `upper_products`, its square part exactly symmetric."""
+    size = edges[-1]
+    full = jnp.concatenate(
+        [jnp.pad(row, ((0, 0), (a, 0))) for a, row in zip(edges, upper, strict=False)]
+    )
+    square = full[:, :size]
+    square = jnp.triu(square) + jnp.triu(square, 1).T
+    return jnp.concatenate([square, full[:, size:]], axis=1)

@@ -1,0 +1,166 @@
+"""Float64 inside, the caller's dtype outside, in every composition of transformations.
+
+Least squares on a Gram matrix squares the condition number, so statistics are summed
+and solved in float64 while rows and maps stay float32. Two obstacles, one tool each:
+
+- a bare `with jax.enable_x64(True)` is not enough: `vmap(jit(f))` batches the traced
+  body outside the scope, where products fall back to float32 without a word.
+  `in_float64` keeps the batching rule inside the scope (`custom_vmap`) and gives it a
+  reverse mode (`custom_vjp`).
+- outside the scope a float64 array decays to float32 at the first `stack` or `sum`.
+  `Wide` carries 48 bits as a sum of two float32, which survives everything.
+
+A TPU has no float64: there the same kernel runs in float32, or a better suited one does.
+"""
+
+import functools as ft
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array
+
+
+class Wide(eqx.Module):
+    """The unevaluated sum `high + low`: twice the digits of its dtype.
+
+    `np.asarray(wide)` is the value in float64. `low` is None where `high` is float64.
+    """
+
+    high: Array
+    low: Array | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return self.high.shape
+
+    @property
+    def value(self) -> Array:
+        """The value rounded to the dtype of `high`; usable inside `jit`."""
+        return self.high
+
+    def __array__(self, dtype=None, copy=None):
+        value = np.array(self.high, np.float64)
+        if self.low is not None:
+            value += np.asarray(self.low, np.float64)
+        return value if dtype is None else value.astype(dtype)
+
+
+def zeros_wide(shape: tuple[int, ...], dtype) -> Wide:
+    """A `Wide` zero whose parts have `dtype`."""
+    low = None if jnp.dtype(dtype) == jnp.float64 else jnp.zeros(shape, dtype)
+    return Wide(jnp.zeros(shape, dtype), low)
+
+
+def outer_dtype(*trees) -> jnp.dtype:
+    """The dtype results carry outside: float64 if some array has it, else float32.
+
+    Scalars (a ridge) have no say: the maps of float32 rows are float32.
+    """
+    arrays = [x.dtype for x in jax.tree.leaves(trees) if x.ndim]
+    return jnp.dtype(jnp.float64 if jnp.float64 in arrays else jnp.float32)
+
+
+def widen(tree, dtype):
+    """Every float array and `Wide` of `tree` as one array of `dtype`."""
+
+    def convert(leaf):
+        if isinstance(leaf, Wide):
+            high = jax.lax.convert_element_type(leaf.high, dtype)
+            if leaf.low is None:
+                return high
+            return high + jax.lax.convert_element_type(leaf.low, dtype)
+        return jax.lax.convert_element_type(leaf, dtype) if _is_float(leaf) else leaf
+
+    return jax.tree.map(convert, tree, is_leaf=_is_wide)
+
+
+def in_float64(kernel, *, wide: bool = False, without=None, static=()):
+    """Compile `kernel(dtype, *args)` to compute in float64 where the platform has it.
+
+    The kernel gets the dtype to compute in (it calls `widen` on its arguments, at once
+    or chunk by chunk), array pytrees, and the keywords named in `static`. Its float
+    results come back in `outer_dtype(*args)`, or as `Wide` if `wide`. Platforms without
+    float64 run `without`, or the same kernel, in float32.
+    """
+
+    @ft.partial(jax.jit, static_argnames=static)
+    def call(*args, **options):
+        outer = outer_dtype(args)
+        finish = ft.partial(_split if wide else _narrow, dtype=outer)
+
+        def with_float64(*args):
+            return finish(kernel(jnp.dtype(jnp.float64), *args, **options))
+
+        def without_float64(*args):
+            return finish((without or kernel)(outer, *args, **options))
+
+        if outer == jnp.float64:
+            return with_float64(*args)
+        scoped = _differentiable(with_float64)
+        return jax.lax.platform_dependent(
+            *args, cpu=scoped, cuda=scoped, rocm=scoped, default=without_float64
+        )
+
+    return call
+
+
+def _scoped(f):
+    """`f` under x64, with a batching rule that re-enters the scope."""
+
+    def inside(*args):
+        with jax.enable_x64(True):
+            return f(*args)
+
+    scoped = custom_vmap(inside)
+
+    @scoped.def_vmap
+    def rule(size, batched, *args):
+        axes = jax.tree.map(lambda b: 0 if b else None, tuple(batched))
+        out = _scoped(jax.vmap(f, in_axes=axes, axis_size=size))(*args)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return scoped
+
+
+def _differentiable(f):
+    """`_scoped(f)` with a reverse mode, which `custom_vmap` lacks; it is scoped too."""
+    forward = _scoped(f)
+
+    @jax.custom_vjp
+    def call(*args):
+        return forward(*args)
+
+    def backward(args, cotangent):
+        return _scoped(lambda ct, *a: jax.vjp(f, *a)[1](ct))(cotangent, *args)
+
+    call.defvjp(lambda *args: (call(*args), args), backward)
+    return call
+
+
+def _narrow(tree, dtype):
+    return jax.tree.map(
+        lambda x: jax.lax.convert_element_type(x, dtype) if _is_float(x) else x, tree
+    )
+
+
+def _split(tree, dtype):
+    def split(x):
+        high = jax.lax.convert_element_type(x, dtype)
+        if dtype == jnp.float64:
+            return Wide(high, None)
+        rest = x - jax.lax.convert_element_type(high, x.dtype)
+        return Wide(high, jax.lax.convert_element_type(rest, dtype))
+
+    return jax.tree.map(split, tree)
+
+
+def _is_wide(x) -> bool:
+    return isinstance(x, Wide)
+
+
+def _is_float(x) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)

@@ -1,0 +1,112 @@
+"""All N x N maps among N models, from one joint statistic of one pass over the rows."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..core.linalg import matmul
+from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, RotationMap
+from ..core.moments import find_model, JointMoments
+from ..core.polar import polar
+from ..core.precision import in_float64, widen
+from .closed_form import solve_ridge
+
+
+kinds = ("identity", "linear", "affine", "rotation")
+
+
+class PairMaps(eqx.Module):
+    """The maps of one kind: `maps[i, j]` or `maps["a", "b"]` goes from `a` to `b`."""
+
+    table: tuple[tuple[AbstractMap, ...], ...]
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def __getitem__(self, pair: tuple[int | str, int | str]) -> AbstractMap:
+        source, target = (find_model(self.names, m) for m in pair)
+        return self.table[source][target]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def fit_all_pairs(
+    joint: JointMoments, kind: str, *, ridge: float | Float[Array, ""] = 0.0
+) -> PairMaps:
+    """Fit every ordered pair at once; equal to `solve_<kind>(joint.pair(i, j))` of each.
+
+    One factorisation a source serves all targets, and a rotation and its way back are
+    one: `maps[j, i]` is exactly the transpose of `maps[i, j]`. The diagonal holds the
+    self-maps: the identity, or for least squares of lacking rank or with a ridge, what
+    that makes of it. `ridge` is for linear and affine maps.
+    """
+    if kind not in kinds:
+        raise ValueError(f"kind is one of {', '.join(kinds)}; got {kind!r}.")
+    if kind in ("identity", "rotation") and isinstance(ridge, float | int) and ridge:
+        raise ValueError(f"A map of kind {kind!r} takes no ridge; got {ridge}.")
+    if kind == "identity":
+        dtype = joint.mean.high.dtype
+        row = lambda d: tuple(identity_map(d, k, dtype) for k in joint.dims)
+        return PairMaps(tuple(map(row, joint.dims)), joint.names)
+    if kind == "rotation":
+        return PairMaps(_rotation_table(_rotations(joint), joint), joint.names)
+    table = _least_squares(joint, ridge, centred=kind == "affine")
+    return PairMaps(table, joint.names)
+
+
+def _least_squares_kernel(dtype, joint, ridge, *, centred):
+    joint, ridge = widen((joint, jnp.asarray(ridge)), dtype)
+    mean, columns = joint.mean, joint.columns
+    shift = 0 if centred else joint.mass * jnp.outer(mean, mean)
+    products = joint.scatter + shift
+
+    def row(source):
+        weight = solve_ridge(products[source, source], products[source], ridge)
+        if not centred:
+            return tuple(LinearMap(weight[:, target]) for target in columns)
+        bias = mean - matmul(mean[source], weight)
+        return tuple(AffineMap(weight[:, t], bias[t]) for t in columns)
+
+    return tuple(map(row, columns))
+
+
+def _rotations_kernel(dtype, joint):
+    """The rotations above the diagonal, stacked by shape: {(d, k): (pairs, d, k)}."""
+    joint = widen(joint, dtype)
+
+    def cross(pair):
+        a, b = (joint.columns[i] for i in pair)
+        shift = joint.mass * jnp.outer(joint.mean[a], joint.mean[b])
+        return joint.scatter[a, b] + shift
+
+    groups = _pairs_by_shape(joint.dims)
+    # One at a time: a batched decomposition on CPU makes the cores wait for each other.
+    return {
+        shape: jax.lax.map(polar, jnp.stack([cross(pair) for pair in pairs]))
+        for shape, pairs in groups.items()
+    }
+
+
+def _pairs_by_shape(dims: Sequence[int]) -> dict[tuple[int, int], list]:
+    groups = {}
+    for i, d in enumerate(dims):
+        for j, k in enumerate(dims[i + 1 :], i + 1):
+            groups.setdefault((d, k), []).append((i, j))
+    return groups
+
+
+@jax.jit
+def _rotation_table(stacks: dict[tuple[int, int], Array], joint: JointMoments):
+    dtype, n = joint.mean.high.dtype, len(joint.dims)
+    maps = {(i, i): identity_map(d, dtype=dtype) for i, d in enumerate(joint.dims)}
+    for shape, pairs in _pairs_by_shape(joint.dims).items():
+        for (i, j), rotation in zip(pairs, stacks[shape], strict=True):
+            maps[i, j] = RotationMap(rotation)
+            maps[j, i] = maps[i, j].inverse
+    return tuple(tuple(maps[i, j] for j in range(n)) for i in range(n))
+
+
+_least_squares = in_float64(_least_squares_kernel, static=("centred",))
+_rotations = in_float64(_rotations_kernel)

@@ -1,0 +1,135 @@
+r"""Least squares maps in closed form (paper 000, section 3.2; thesis 002, section 3).
+
+`solve_*` reads a map off a statistic gathered anywhere (one batch, a stream, a mesh);
+`fit_*` is `solve_*` of the moments of one batch, compiled as one program.
+"""
+
+import warnings
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..core.factor import least_squares, pair_factor, PairFactor
+from ..core.linalg import matmul, solve_psd
+from ..core.maps import AffineMap, LinearMap
+from ..core.moments import batch_moments, check_rows, PairMoments
+from ..core.precision import in_float64, widen
+from ..core.types import Numeric
+
+
+def fit_linear(
+    x: Float[Numeric, "n d"],
+    y: Float[Numeric, "n k"],
+    *,
+    weights: Float[Numeric, " n"] | None = None,
+    ridge: float | Float[Array, ""] = 0.0,
+) -> LinearMap:
+    r"""Minimise $\sum_i w_i \|x_i W - y_i\|^2 + \lambda \|W\|_F^2$ over $W (d, k)$.
+
+    The squared form of paper 000, eq. 2, whose closed form this is.
+
+    **Arguments:**
+
+    - `x`, `y`: rows of the same images under the source and the target model.
+    - `weights`: non-negative row weights; a row of zero weight may hold NaN.
+    - `ridge`: $\lambda \ge 0$ of the formula (scikit-learn's `alpha`), traced.
+
+    Of many solutions (n < d, or dependent columns) the one of least norm is returned;
+    `jfm.diagnose` tells. A NaN in a used row makes the map NaN. Raises `ValueError` if
+    rows do not pair up.
+    """
+    _check(x, y, weights, ridge, needed=x.shape[-1])
+    return _fit_linear(x, y, weights, ridge)
+
+
+def fit_affine(
+    x: Float[Numeric, "n d"],
+    y: Float[Numeric, "n k"],
+    *,
+    weights: Float[Numeric, " n"] | None = None,
+    ridge: float | Float[Array, ""] = 0.0,
+) -> AffineMap:
+    r"""Minimise $\sum_i w_i \|x_i W + b - y_i\|^2 + \lambda \|W\|_F^2$ over $W$ and $b$.
+
+    Thesis 002, eq. 3.1 (there with $\lambda = 0$). The bias is not penalised. Arguments,
+    ties and NaN as in `fit_linear`.
+    """
+    _check(x, y, weights, ridge, needed=x.shape[-1] + 1)
+    return _fit_affine(x, y, weights, ridge)
+
+
+def solve_linear(
+    moments: PairMoments | PairFactor, *, ridge: float | Float[Array, ""] = 0.0
+) -> LinearMap:
+    """The map `fit_linear` finds, from moments or a factor of the rows."""
+    return _solve_linear(moments, ridge)
+
+
+def solve_affine(
+    moments: PairMoments | PairFactor, *, ridge: float | Float[Array, ""] = 0.0
+) -> AffineMap:
+    """The map `fit_affine` finds, from moments or a factor of the rows."""
+    return _solve_affine(moments, ridge)
+
+
+def uncentred(m: PairMoments) -> tuple[Float[Array, "d d"], Float[Array, "d k"]]:
+    r"""Products about the origin, $\sum w x'x$ and $\sum w x'y$, of widened moments."""
+    xx = m.xx + m.mass * jnp.outer(m.mean_x, m.mean_x)
+    xy = m.xy + m.mass * jnp.outer(m.mean_x, m.mean_y)
+    return xx, xy
+
+
+def solve_ridge(xx, xy, ridge):
+    """`(xx + ridge I)^-1 xy`, of minimum norm where that is singular."""
+    return solve_psd(xx + ridge * jnp.eye(xx.shape[0], dtype=xx.dtype), xy)
+
+
+def _linear(dtype, m, ridge) -> LinearMap:
+    eps = _own_precision(m)
+    m, ridge = widen((m, jnp.asarray(ridge)), dtype)
+    if isinstance(m, PairFactor):
+        return LinearMap(least_squares(*m.linear, ridge, eps))
+    return LinearMap(solve_ridge(*uncentred(m), ridge))
+
+
+def _affine(dtype, m, ridge) -> AffineMap:
+    eps = _own_precision(m)
+    m, ridge = widen((m, jnp.asarray(ridge)), dtype)
+    if isinstance(m, PairFactor):
+        weight, (mean_x, mean_y) = least_squares(*m.centred, ridge, eps), m.means
+    else:
+        weight, mean_x, mean_y = solve_ridge(m.xx, m.xy, ridge), m.mean_x, m.mean_y
+    return AffineMap(weight, mean_y - matmul(mean_x, weight))
+
+
+def _own_precision(m) -> float:
+    """Precision a factor was gathered in, whatever it is solved in."""
+    return float(jnp.finfo(m.r.dtype).eps) if isinstance(m, PairFactor) else 0.0
+
+
+def _fit(solve):
+    """`solve` of the moments of one batch; of its factor where there is no float64."""
+
+    def from_moments(dtype, x, y, weights, ridge):
+        return solve(dtype, batch_moments(dtype, x, y, weights), ridge)
+
+    def from_factor(dtype, x, y, weights, ridge):
+        x, y, weights = widen((x, y, weights), dtype)
+        return solve(dtype, pair_factor(x, y, weights), ridge)
+
+    return in_float64(from_moments, without=from_factor)
+
+
+_solve_linear, _fit_linear = in_float64(_linear), _fit(_linear)
+_solve_affine, _fit_affine = in_float64(_affine), _fit(_affine)
+
+
+def _check(x, y, weights, ridge, needed: int) -> None:
+    check_rows((x, y), ("x", "y"), weights)
+    if x.shape[0] < needed and isinstance(ridge, float | int) and ridge == 0:
+        warnings.warn(
+            f"{x.shape[0]} rows do not determine a map from width {x.shape[1]}: of the "
+            "many that fit exactly this is the one of least norm. Pass ridge=, fit a "
+            "rotation, or gather more rows.",
+            stacklevel=3,
+        )

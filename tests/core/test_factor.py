@@ -1,0 +1,56 @@
+import functools as ft
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import jfacemap as jfm
+
+from ..helpers import least_squares, relative_error, steep_rows
+
+
+def parts(cuts, *arrays):
+    return zip(*(jnp.split(a, cuts) for a in arrays), strict=True)
+
+
+@pytest.mark.parametrize("batch", (1, 7, 50))
+def test_stream_has_the_gram_of_the_whole(getkey, batch):
+    x, y = jr.normal(getkey(), (2, 50, 4)) + 2
+    w = jr.uniform(getkey(), (50,))
+    cuts = list(range(batch, 50, batch))
+    factors = [jfm.pair_factor(*rows) for rows in parts(cuts, x, y, w)]
+    factor = ft.reduce(jfm.merge, factors, jfm.PairFactor.zero(4, 4))
+    rows = np.concatenate([np.ones((50, 1)), x, y], axis=1) * np.sqrt(w)[:, None]
+    np.testing.assert_allclose(factor.r.T @ factor.r, rows.T @ rows, rtol=2e-5, atol=1e-4)
+    np.testing.assert_allclose(factor.means[0], w @ x / w.sum(), rtol=1e-5)
+    assert factor.count == 50
+
+
+@pytest.mark.parametrize("ridge", (0.0, 1e-3))
+@pytest.mark.parametrize("solve", (jfm.solve_linear, jfm.solve_affine))
+def test_float32_survives_a_steep_spectrum(solve, ridge):
+    x = steep_rows(0, 600, 32, 1e4)
+    y = np.float32(x @ np.random.default_rng(1).normal(size=(32, 8))) + np.float32(0.5)
+    ours = solve(jfm.pair_factor(jnp.asarray(x), jnp.asarray(y)), ridge=ridge)
+    truth, _ = least_squares(x, y, ridge=ridge, centred=solve is jfm.solve_affine)
+    assert ours.weight.dtype == jnp.float32
+    assert relative_error(ours.weight, truth) < 2e-3  # 3 eps condition; a Gram has NaN
+
+
+def test_lacking_rank_gives_the_least_norm(getkey):
+    x, y = jr.normal(getkey(), (5, 8)), jr.normal(getkey(), (5, 3))
+    ours = jfm.solve_linear(jfm.pair_factor(x, y)).weight
+    np.testing.assert_allclose(ours, np.linalg.pinv(x) @ y, atol=1e-4)
+
+
+def test_rows_of_zero_weight_leave_no_trace_even_if_nan(getkey):
+    x, y = jr.normal(getkey(), (2, 20, 3))
+    bad = x.at[3].set(jnp.nan)
+    ours = jfm.pair_factor(bad, y, jnp.ones(20).at[3].set(0))
+    keep = np.arange(20) != 3
+    theirs = jfm.pair_factor(x[keep], y[keep])
+    np.testing.assert_allclose(
+        ours.r.T @ ours.r, theirs.r.T @ theirs.r, rtol=1e-4, atol=1e-4
+    )
+    assert ours.count == 19
