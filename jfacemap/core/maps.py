@@ -79,7 +79,7 @@ class AffineMap(AbstractMap):
 
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        return matmul(_check(self, x, self.weight), self.weight) + self.bias
+        return _add_row(matmul(_check(self, x, self.weight), self.weight), self.bias)
 
     def as_affine(self) -> "AffineMap":
         """Itself."""
@@ -135,7 +135,7 @@ class SimilarityMap(AbstractMap):
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         x = _check(self, x, self.rotation)
-        return self.scale * matmul(x, self.rotation) + self.bias
+        return _add_row(self.scale * matmul(x, self.rotation), self.bias)
 
     def as_affine(self) -> "AffineMap":
         """The same map with the scale multiplied in."""
@@ -168,7 +168,8 @@ class LowRankMap(AbstractMap):
 
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        return matmul(matmul(_check(self, x, self.left), self.left), self.right) + self.bias
+        x = matmul(_check(self, x, self.left), self.left)
+        return _add_row(matmul(x, self.right), self.bias)
 
     def as_affine(self) -> "AffineMap":
         """The same map with the factors multiplied out."""
@@ -204,7 +205,7 @@ class Standardize(AbstractMap):
 
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """Centre (and whiten) the rows of `x`."""
-        x = _check(self, x, self.mean[..., None]) - self.mean
+        x = _add_row(_check(self, x, self.mean[..., None]), -self.mean)
         return x if self.whitener is None else matmul(x, self.whitener)
 
     def as_affine(self) -> "AffineMap":
@@ -264,6 +265,10 @@ def _check(m: AbstractMap, x, weight):
             f"got an array of shape {x.shape}."
         )
     return x
+
+
+def _add_row(x, row):
+    return x + row.reshape((1,) * (x.ndim - 1) + row.shape)
 
 
 def _row_times(row, matrix):
