@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 import tyro
@@ -37,15 +38,18 @@ def gather(folder: pathlib.Path) -> dict[str, np.ndarray]:
     return columns | {k: join(k) for k in ("dataset", "label", "azimuth", "elevation")}
 
 
-def main(data: pathlib.Path = pathlib.Path(os.environ.get("JFACEMAP_DATA", "data"))):
+def main(data: pathlib.Path | None = None) -> None:
     """Write jfacemap/data/faces.npz.
 
     Args:
-        data: folder that holds embeddings/{orl,lfw100,yaleb}.npz
+        data: folder that holds embeddings/{orl,lfw100,yaleb}.npz; by default
+            $JFACEMAP_DATA
     """
-    out = pathlib.Path(jfacemap.data.__file__).with_name("faces.npz")
+    data = data or pathlib.Path(os.environ["JFACEMAP_DATA"])
+    out = pathlib.Path(str(jfacemap.data.__file__)).with_name("faces.npz")
     partial = out.with_name("faces.partial.npz")
-    np.savez_compressed(partial, **gather(data / "embeddings"))  # ty: ignore
+    columns: dict[str, Any] = gather(data / "embeddings")
+    np.savez_compressed(partial, **columns)
     partial.replace(out)
     print(f"wrote {out.name}: {out.stat().st_size / 1e6:.1f} MB")
 

@@ -1,6 +1,8 @@
 """jfacemap: do two embedding models see the same thing, and what is the map between?"""
 
+from . import data as data
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
+from .core.linalg import unit as unit
 from .core.maps import (
     AbstractMap as AbstractMap,
     AffineMap as AffineMap,
@@ -19,6 +21,32 @@ from .core.moments import (
     PairMoments as PairMoments,
 )
 from .core.monoid import merge as merge
+from .data.map_file import load as load, save as save
+from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
+from .evaluate.confidence import (
+    bootstrap_weights as bootstrap_weights,
+    tar_confidence as tar_confidence,
+    TarConfidence as TarConfidence,
+)
+from .evaluate.identities import (
+    identity_pairs as identity_pairs,
+    IdentityPairs as IdentityPairs,
+)
+from .evaluate.roc import roc_curve as roc_curve, RocCurve as RocCurve
+from .evaluate.scoring import (
+    label_pairs as label_pairs,
+    PairPlan as PairPlan,
+    plan_pairs as plan_pairs,
+    score_all as score_all,
+    score_pairs as score_pairs,
+)
+from .evaluate.tar import tar_at_far as tar_at_far, TarAtFar as TarAtFar
+from .evaluate.templates import (
+    group_templates as group_templates,
+    Grouping as Grouping,
+    pool_templates as pool_templates,
+    Templates as Templates,
+)
 from .fit.all_pairs import fit_all_pairs as fit_all_pairs, PairMaps as PairMaps
 from .fit.closed_form import (
     fit_affine as fit_affine,
@@ -34,3 +62,4 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar

@@ -1,3 +1,8 @@
+import os
+
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin while others work
+
 import equinox.internal as eqxi
 import jax
 import jaxtyping

@@ -7,6 +7,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from sklearn.metrics import auc, roc_curve
 
 import jfacemap as jfm
@@ -309,6 +310,7 @@ fit, apply, verify = (
         ),
         (f"{verify} --pairs three.npy", "row_a is -1 in row 1"),
         (f"{verify} --pairs two.npy", "genuine is 2 in row 0"),
+        ("info newer.safetensors", "in format 2, written by jfacemap 9.9; this is"),
         ("info gone.npy", "gone.npy does not exist"),
         ("info faces.npz:c", "no array 'c'"),
     ),
@@ -321,9 +323,10 @@ def test_errors_are_plain_lines(folder, capsys, line, message):
     np.save("flat.npy", np.ones((60, 8), np.float32))
     stack = jax.tree.map(lambda a: np.stack([a] * 3), jfm.identity_map(8))
     save("stack.safetensors", jax.tree.map(jax.numpy.asarray, stack))
-    from safetensors.numpy import save_file
-
     save_file({"x": np.ones(3)}, "x.safetensors")
+    newer = {"kind": "LinearMap", "format": "2", "version": "9.9"}
+    newer = {f"jfacemap.{key}": value for key, value in newer.items()}
+    save_file({"weight": np.ones((3, 3))}, "newer.safetensors", newer)
     for name, text in {
         "p": "a,b,genuine\n0,1,1\n1,60,0\n",
         "word": "a,b,genuine\n0,1,1\n\n2,x,1\n",

@@ -17,9 +17,9 @@ matmul = ft.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def unit(x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
-    """Rows scaled to unit length; a zero row stays zero (it scores 0 with anything)."""
+    """Rows scaled to unit length; a zero row stays zero (it scores 0), NaN stays NaN."""
     square = jnp.sum(x**2, axis=-1, keepdims=True)
-    alive = square > 0
+    alive = square != 0
     return jnp.where(alive, x / jnp.sqrt(jnp.where(alive, square, 1)), 0)
 
 

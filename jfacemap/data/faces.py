@@ -1,8 +1,7 @@
 """The bundled real embeddings: six face models on the same real images."""
 
 import dataclasses
-import functools as ft
-import importlib.resources
+import pathlib
 
 import numpy as np
 
@@ -58,6 +57,5 @@ def load_faces() -> Faces:
     return Faces({m: x.astype(np.float32) for m, x in columns.items()}, **about)
 
 
-@ft.cache
-def _folder():
-    return importlib.resources.files("jfacemap.data")
+def _folder() -> pathlib.Path:
+    return pathlib.Path(__file__).parent

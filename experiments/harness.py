@@ -1,0 +1,86 @@
+"""Run an experiment from the command line and leave a complete record of it."""
+
+import csv
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+
+
+packages = "jfacemap", "jax", "jaxlib", "numpy"
+console = Console(width=None if os.isatty(1) else 110, highlight=False)
+
+
+@dataclasses.dataclass
+class Results:
+    """What a run leaves: arrays, rows of a table, figures, and what it says of its data."""
+
+    arrays: Mapping[str, np.ndarray]
+    rows: Iterable[Mapping[str, Any]]
+    figures: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+def launch(
+    name: str, config_type: type, run: Callable[[Any], Results], doc: str | None
+) -> None:
+    """Parse the flags of `config_type`, run, and write the run folder, which it names.
+
+    The folder appears whole or not at all: `results.npz`, `results.csv`, `record.json`
+    (flags, versions, machine, data, seconds) and the figures as PNG and PDF.
+    """
+    config = tyro.cli(config_type, description=doc)
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    out = config.out or pathlib.Path("runs") / f"{name}-{stamp}"
+    if out.exists():
+        console.print(f"[red]{out} exists already; name another folder with --out.")
+        raise SystemExit(2)
+    began = time.perf_counter()
+    results = run(config)
+    seconds = time.perf_counter() - began
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    np.savez_compressed(partial / "results.npz", **results.arrays)  # type: ignore
+    _write_rows(partial / "results.csv", list(results.rows))
+    record = {
+        "experiment": name,
+        "config": {k: str(v) for k, v in dataclasses.asdict(config).items()},
+        "data": results.data,
+        "versions": {
+            p: metadata.version(p) for p in ("jfacemap", "jax", "jaxlib", "numpy")
+        },
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "device": jax.devices()[0].device_kind,
+            "cores": os.cpu_count(),
+        },
+        "seconds": round(seconds, 1),
+    }
+    (partial / "record.json").write_text(json.dumps(record, indent=2) + "\n")
+    for figure_name, figure in results.figures.items():
+        for suffix in ("png", "pdf"):
+            figure.savefig(partial / f"{figure_name}.{suffix}", dpi=110)
+    partial.rename(out)
+    files = ", ".join(sorted(p.name for p in out.iterdir()))
+    console.print(f"\n{seconds:.0f} s. Results in [bold]{out}[/bold]: {files}")
+
+
+def _write_rows(path: pathlib.Path, rows: list[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

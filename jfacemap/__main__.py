@@ -1,0 +1,9 @@
+"""`python -m jfacemap` is the `jfacemap` command."""
+
+import sys
+
+from .cli import main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""Fit a map from one model's embeddings to another's.
+
+Row i of X and row i of Y are the same image under the source and the target model. Rows
+are read in batches, so the files may be larger than memory. The map goes to a file that
+'jfacemap apply', 'jfacemap verify' and jfm.load read.
+
+kinds:
+  linear      x W, least squares: the most accurate where there are enough rows
+  affine      x W + b
+  rotation    x R, orthogonal Procrustes: keeps angles, needs far fewer rows
+  similarity  s x R + b
+  identity    the naive baseline: pad with zeros or truncate, nothing is fitted
+
+examples:
+  jfacemap fit a.npy b.npy -o ab.safetensors
+  jfacemap fit a.npy b.npy -o ab.safetensors --ridge 10
+  jfacemap fit faces.npz:arcface faces.npz:facenet --kind rotation -o af.safetensors
+"""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from ..core.linalg import unit
+from ..core.maps import AbstractMap, identity_map
+from ..core.moments import pair_moments, PairMoments
+from ..core.monoid import merge
+from ..data.arrays import InputError, read_array, read_rows
+from ..data.map_file import save
+from ..fit.closed_form import solve_affine, solve_linear
+from ..fit.diagnose import diagnose
+from ..fit.rotation import solve_rotation, solve_similarity
+from .files import check_output, Flag, short_name
+from .report import facts, warn
+from .stream import batches, common_dtype, precision
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Arguments of `jfacemap fit`."""
+
+    source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="X")]]
+    """Rows of the source model: .npy, .npz:KEY or .safetensors:KEY."""
+    target: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="Y")]]
+    """Rows of the target model, of the same images in the same order."""
+    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="MAP.safetensors")]
+    """Where to write the map."""
+    kind: Literal["linear", "affine", "rotation", "similarity", "identity"] = "linear"
+    """Which family of maps to fit."""
+    ridge: float = 0.0
+    """Penalty on the squared weights of a linear or affine map (scikit-learn's alpha)."""
+    reflection: Flag = False
+    """Let a rotation or similarity mirror: its determinant may be -1."""
+    weights: Annotated[str | None, tyro.conf.arg(metavar="W")] = None
+    """One non-negative weight per row; rows of weight 0 are left out, and may hold NaN."""
+    normalize: bool = True
+    """Scale each row to unit length first; the map file remembers."""
+    force: Flag = False
+    """Replace the output file if it exists."""
+
+
+def run(c: Options) -> None:
+    """Read, fit, write, report."""
+    _check_options(c)
+    inputs = [s for s in (c.source, c.target, c.weights) if s is not None]
+    check_output(c.out, ".safetensors", inputs, c.force)
+    x, y, w = _read(c)
+    dtype = common_dtype(x, y)
+    with precision(dtype):
+        moments = _gather(c, x, y, w, dtype)
+        m = _solve(c, moments, x.shape[1], y.shape[1], dtype)
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(m)):
+            raise InputError("The fitted map is not finite: are all rows alike?")
+        info = diagnose(moments, centered=c.kind in ("affine", "similarity"))
+        residual, cosine = _judge(c, m, x, y, w, dtype)
+    rows, rank, condition = (
+        float(np.asarray(v)) for v in (info.count, info.rank, info.condition)
+    )
+    _warn_of_doubt(c, rows, rank, condition, x.shape[1], y.shape[1])
+    save(c.out, m, _metadata(c, int(rows)))
+    width = x.shape[1]
+    facts(
+        {
+            "map": f"{c.kind}, {m.in_dim} -> {m.out_dim}, {dtype}",
+            "rows": f"{rows:,.0f}" + (", scaled to unit length" * c.normalize),
+            "source rank": f"{rank:.0f} of {width}, condition number {condition:.3g}",
+            "residual": f"{residual:.4f} of the target's energy is left unexplained",
+            "cosine": f"{cosine:.4f}, mean of mapped and target rows, on the fit rows",
+            "written to": str(c.out),
+        }
+    )
+
+
+def _check_options(c: Options) -> None:
+    if not (c.ridge >= 0 and math.isfinite(c.ridge)):
+        raise InputError(f"--ridge is a number of at least 0, got {c.ridge}.")
+    if c.ridge and c.kind not in ("linear", "affine"):
+        raise InputError(f"--ridge is for linear and affine maps; this is {c.kind}.")
+    if c.reflection and c.kind not in ("rotation", "similarity"):
+        raise InputError(f"--reflection is for rotations and similarities, not {c.kind}.")
+
+
+def _read(c: Options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    w = None if c.weights is None else read_array(c.weights)
+    if w is not None:
+        if w.ndim != 1 or w.dtype.kind not in "fiub":
+            raise InputError(
+                f"{c.weights}: weights are (n,) numbers; got {w.shape} {w.dtype}."
+            )
+        if not (np.isfinite(w).all() and (w >= 0).all() and w.any()):
+            raise InputError(f"{c.weights}: weights are finite, not negative, not all 0.")
+    used = None if w is None else w != 0
+    x, y = (read_rows(spec, used=used) for spec in (c.source, c.target))
+    if len(x) != len(y):
+        raise InputError(
+            f"Rows must pair up: {c.source} has {len(x):,} rows and {c.target} {len(y):,}. "
+            "Give the same images in the same order."
+        )
+    return x, y, np.broadcast_to(np.ones(()), len(x)) if w is None else w
+
+
+@jax.jit
+def _add(total: PairMoments, x, y, w) -> PairMoments:
+    return merge(total, pair_moments(x, y, w))
+
+
+def _gather(c: Options, x, y, w, dtype) -> PairMoments:
+    total = PairMoments.zero(x.shape[1], y.shape[1], dtype)
+    for batch in batches([x, y, w], dtype, "reading"):
+        total = _add(total, *_prepare(c, batch))
+    return total
+
+
+def _prepare(c: Options, batch):
+    x, y, w = map(jnp.asarray, batch)
+    return (unit(x), unit(y), w) if c.normalize else (x, y, w)
+
+
+def _solve(c: Options, moments: PairMoments, d: int, k: int, dtype) -> AbstractMap:
+    match c.kind:
+        case "linear":
+            return solve_linear(moments, ridge=c.ridge)
+        case "affine":
+            return solve_affine(moments, ridge=c.ridge)
+        case "rotation":
+            return solve_rotation(moments, reflection=c.reflection)
+        case "similarity":
+            return solve_similarity(moments, reflection=c.reflection)
+        case "identity":
+            return identity_map(d, k, dtype)
+
+
+@jax.jit
+def _agreement(m: AbstractMap, x, y, w):
+    guess, used = m(x), w[:, None] != 0
+    mean = lambda v: jnp.sum(w * jnp.sum(jnp.where(used, v, 0), axis=1))
+    return mean((guess - y) ** 2), mean(y**2), mean(unit(guess) * unit(y)), jnp.sum(w)
+
+
+def _judge(c: Options, m: AbstractMap, x, y, w, dtype) -> tuple[float, float]:
+    """Share of the target's energy the map misses, and mean cosine: a second pass."""
+    total = np.zeros(4)
+    for batch in batches([x, y, w], dtype, "judging"):
+        total += np.asarray(_agreement(m, *_prepare(c, batch)), np.float64)
+    return total[0] / total[1], total[2] / total[3]
+
+
+def _warn_of_doubt(c: Options, rows, rank, condition, d: int, k: int) -> None:
+    least_squares = c.kind in ("linear", "affine") and not c.ridge
+    if least_squares and rows < d + (c.kind == "affine"):
+        warn(
+            f"{rows:,.0f} rows do not determine a map from width {d}: of the many that "
+            "fit this is the one of least norm. Give --ridge, --kind rotation or more "
+            "rows."
+        )
+    elif least_squares and rank < d:
+        warn(
+            f"the source rows span {rank:.0f} of {d} dimensions: of the many maps that "
+            "fit this is the one of least norm. Give --ridge to choose another."
+        )
+    elif least_squares and condition > 1e6:
+        warn(f"the source is ill-conditioned ({condition:.1e}): give --ridge.")
+    if c.kind in ("rotation", "similarity") and rows < min(d, k):
+        warn(
+            f"{rows:,.0f} rows do not determine a rotation of widths {d} and {k}: "
+            "directions the rows do not show are completed arbitrarily."
+        )
+
+
+def _metadata(c: Options, rows: int) -> dict[str, str]:
+    entries = {
+        "source": short_name(c.source),
+        "target": short_name(c.target),
+        "weights": c.weights and short_name(c.weights),
+        "rows": rows,
+        "fit": c.kind,
+        "ridge": c.ridge,
+        "reflection": str(c.reflection).lower(),
+        "normalize": str(c.normalize).lower(),
+    }
+    return {key: str(value) for key, value in entries.items() if value is not None}

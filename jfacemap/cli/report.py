@@ -1,0 +1,46 @@
+"""What a person sees: tables on stdout, progress and warnings on stderr."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+
+_out, _err = Console(), Console(stderr=True)
+
+
+def progress(steps: Sequence, title: str) -> Iterable:
+    """`steps`, with a bar on stderr while they last if someone watches."""
+    quiet = len(steps) < 2 or not _err.is_terminal
+    return track(steps, title, console=_err, transient=True, disable=quiet)
+
+
+def facts(pairs: Mapping[str, str]) -> None:
+    """Print names and values, a line each."""
+    width = max(map(len, pairs)) + 2
+    for name, value in pairs.items():
+        _out.print(Text.assemble((name.ljust(width), "bold"), value), soft_wrap=True)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table: the first column to the left, the others to the right."""
+    grid = Table(box=SIMPLE_HEAD)
+    for i, name in enumerate(header):
+        grid.add_column(Text(name), justify="right" if i else "left")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    _out.print(grid)
+
+
+def line(text: str) -> None:
+    """Print a line as it is, long or not."""
+    _out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A warning for whoever runs the command."""
+    warnings.warn(text, stacklevel=2)

@@ -1,0 +1,135 @@
+"""What verification finds: measured, shown, and written down."""
+
+import csv
+import importlib.metadata
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ..data.arrays import InputError, new_file
+from ..evaluate.confidence import tar_confidence
+from ..evaluate.identities import identity_pairs
+from ..evaluate.roc import roc_curve
+from ..evaluate.tar import tar_at_far
+from .pairs import ends_of_all, Scored
+from .report import facts, line, table, warn
+
+
+def measure(scored: Scored, fars: Sequence[float], rule: str, origin: str) -> dict:
+    """TAR at each target and what belongs to it, as plain numbers."""
+    n_genuine = np.count_nonzero(scored.genuine)
+    if n_genuine in (0, len(scored.genuine)):
+        missing = "impostor" if n_genuine else "genuine"
+        raise InputError(
+            f"{origin} makes no {missing} pairs: TAR is measured on pairs of one identity "
+            "and FAR on pairs of two."
+        )
+    curve, at = roc_curve(*scored), tar_at_far(*scored, fars, rule=rule)
+    columns = {
+        "target_far": fars,
+        "far": at.far,
+        "tar": at.tar,
+        "threshold": at.threshold,
+        "supported": at.supported,
+    }
+    values = zip(*(np.asarray(v).tolist() for v in columns.values()), strict=True)
+    return {
+        "rule": rule,
+        "n_genuine": int(at.n_genuine),
+        "n_impostor": int(at.n_impostor),
+        "n_nan": int(at.n_nan),
+        "equal_error_rate": float(curve.equal_error_rate),
+        "area_under_curve": float(curve.area),
+        "tar_at_zero": float(at.tar_at_zero),
+        "version": importlib.metadata.version("jfacemap"),
+        "table": [dict(zip(columns, row, strict=True)) for row in values],
+    }
+
+
+def add_intervals(
+    found: dict, scores: np.ndarray, labels: np.ndarray, two_models: bool, seed: int
+) -> None:
+    """Put bootstrap intervals over identities into the table of `found`."""
+    left, right = ends_of_all(len(labels), two_models)
+    fars = [t["target_far"] for t in found["table"]]
+    pairs = identity_pairs(labels[left], labels[right])
+    bands = tar_confidence(jax.random.key(seed), scores, pairs, fars)
+    for t, low, high in zip(found["table"], bands.lower, bands.upper, strict=True):
+        t |= {"tar_low": float(low), "tar_high": float(high)}
+    found["interval"] = (
+        f"{bands.level:.0%}, from {len(bands.replicates):,} draws of "
+        f"{bands.n_identities:,} identities (seed {seed}); the map is taken as given"
+    )
+
+
+def show(found: dict) -> None:
+    """Print where the numbers come from, the table, and what it leaves unsaid."""
+    r = found
+    how = ", of rows scaled to unit length" * r.get("unit_before_map", False)
+    people = f" of {r['identities']:,} identities" if "identities" in r else ""
+    about = {
+        name: r[name]
+        for name in ("source", "map", "target", "labels", "pairs")
+        if name in r
+    }
+    if "map" in r:
+        about["map"] += f": {r['kind']}{how}"
+    about["scored"] = (
+        f"{r['n_genuine']:,} genuine, {r['n_impostor']:,} impostor pairs{people}"
+    )
+    about["rule"] = r["rule"]
+    about["EER"] = f"{r['equal_error_rate']:.4f}"
+    about["AUC"] = f"{r['area_under_curve']:.4f}"
+    facts(about)
+    header = ["target FAR", "achieved FAR", "TAR", "threshold"]
+    table(header + ["95% interval"] * ("interval" in r), map(_cells, r["table"]))
+    few = [f"{t['target_far']:g}" for t in r["table"] if not t["supported"]]
+    if few:
+        line(
+            f"FAR {', '.join(few)}: less than one of {r['n_impostor']:,} impostor pairs, "
+            f"so there is no TAR; at no false accept it is {r['tar_at_zero']:.4f}."
+        )
+    if "interval" in r:
+        line(f"Intervals: {r['interval']}.")
+    if r["n_nan"]:
+        warn(f"{r['n_nan']:,} scores are NaN and count as not accepted.")
+
+
+def _cells(t: dict) -> list[str]:
+    rate = lambda x: "-" if math.isnan(x) else f"{x:.4f}"
+    cells = [
+        f"{t['target_far']:g}",
+        f"{t['far']:.3g}",
+        rate(t["tar"]),
+        f"{t['threshold']:.4f}",
+    ]
+    if "tar_low" in t:
+        known = t["supported"]
+        cells.append(f"{t['tar_low']:.4f} to {t['tar_high']:.4f}" if known else "-")
+    return cells
+
+
+def write_json(path: Path, found: dict) -> None:
+    """Everything found; NaN and infinity, which JSON does not know, as null."""
+    with new_file(path) as temporary:
+        temporary.write_text(json.dumps(_plain(found), indent=2) + "\n")
+
+
+def write_csv(path: Path, found: dict) -> None:
+    """The table alone."""
+    with new_file(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found["table"][0]))
+        writer.writeheader()
+        writer.writerows(found["table"])
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,132 @@
+"""Receiver operating characteristic with static shapes, so it jits and vmaps."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, UInt
+
+from ..core.types import Numeric
+from .floats import at_least_float32, home, ratio
+from .pairs import at_precision_of, check_pairs, read_pairs
+from .selection import above_all, unsortable
+from .target import count_limit, far_words
+
+
+class RocCurve(eqx.Module):
+    """Operating points in order of falling threshold, from no accept to all.
+
+    Point i accepts the pairs that score at least `thresholds[i]`. Tied scores form one
+    point, repeated to keep the shape static: the repeats have no length, so neither the
+    area nor a look-up can see them.
+
+    - `genuine_accepts`, `impostor_accepts (points,)`: counts, exact up to 2^31 pairs
+    - `thresholds (points,)`: the least score accepted; +inf for none
+    - `n_genuine`, `n_impostor`: the pairs that count
+    - `n_nan`: those of them whose score is NaN; never accepted, so that the curve ends
+      short of (1, 1)
+
+    Rates are quotients of counts: float64 NumPy, or float32 where traced. A rate whose
+    class is missing is NaN.
+    """
+
+    genuine_accepts: Int[Numeric, "*cells points"]
+    impostor_accepts: Int[Numeric, "*cells points"]
+    thresholds: Float[Numeric, "*cells points"]
+    n_genuine: Int[Numeric, "*cells"]
+    n_impostor: Int[Numeric, "*cells"]
+    n_nan: Int[Numeric, "*cells"]
+
+    @property
+    def far(self) -> Float[Numeric, "*cells points"]:
+        """False accept rate: share of impostor pairs accepted."""
+        return ratio(self.impostor_accepts, self.n_impostor)
+
+    @property
+    def tar(self) -> Float[Numeric, "*cells points"]:
+        """True accept rate: share of genuine pairs accepted."""
+        return ratio(self.genuine_accepts, self.n_genuine)
+
+    @property
+    def area(self) -> Float[Numeric, "*cells"]:
+        """Area under the curve: P(genuine > impostor) + P(tie) / 2."""
+        tar = self.tar
+        xp = home(tar)
+        return xp.asarray(xp.trapezoid(tar, self.far))
+
+    @property
+    def equal_error_rate(self) -> Float[Numeric, "*cells"]:
+        """The error where false accepts and false rejects are nearest, their mean."""
+        far, miss = self.far, 1 - self.tar
+        i = abs(far - miss).argmin(axis=-1)[..., None]
+        xp = home(far)
+        return xp.asarray(xp.take_along_axis((far + miss) / 2, i, -1)[..., 0])
+
+    def tar_at(self, far) -> Float[Numeric, "*q"]:
+        """True accept rate at the loosest threshold whose FAR is at most `far (*q,)`.
+
+        The raw value: where `far` is less than one impostor pair, the rate at no false
+        accept. Targets compare as in `tar_at_far`.
+        """
+        return ratio(*_genuine_at(self, far_words(far)))
+
+
+def roc_curve(
+    scores: Float[Numeric, "*n"],
+    genuine: Bool[Numeric, "*n"],
+    *,
+    valid: Bool[Numeric, "*n"] | None = None,
+) -> RocCurve:
+    """The curve of accepting pairs whose score is at least a threshold.
+
+    **Arguments:**
+
+    - `scores`: similarity of each pair, of any shape; higher means more alike.
+    - `genuine`: whether both sides are one person.
+    - `valid`: pairs that count, as padding and an image with itself do not; all by
+      default.
+
+    Sorts; for a few rates `tar_at_far` is much faster.
+    """
+    check_pairs(scores, genuine, valid)
+    return at_precision_of(_roc_curve, scores, genuine, valid)
+
+
+@jax.jit
+def _roc_curve(scores, genuine, valid):
+    dtype, pairs = at_least_float32(scores).dtype, read_pairs(scores, genuine, valid)
+    key, counts = ranked(pairs.genuine, pairs.impostor)
+    end = jnp.concatenate([key[1:] != key[:-1], jnp.ones(1, bool)])
+    # Of a tie only the last count is a point; counts rise, so it is the next least.
+    counts = jnp.where(end[None], counts, counts[:, -1:])
+    counts = jnp.pad(jax.lax.cummin(counts, axis=1, reverse=True), ((0, 0), (1, 0)))
+    infinity = above_all(dtype)
+    last = jnp.min(jnp.where(key > 0, key, infinity))
+    key = jnp.concatenate([infinity[None], jnp.where(key > 0, key, last)])
+    return RocCurve(
+        genuine_accepts=counts[0],
+        impostor_accepts=counts[1],
+        thresholds=unsortable(key, dtype),
+        n_genuine=pairs.n_genuine,
+        n_impostor=pairs.n_impostor,
+        n_nan=pairs.n_nan,
+    )
+
+
+@jax.jit
+def _genuine_at(curve, words):
+    """Genuine accepts within the targets and of how many: none if a class is missing."""
+    limit = count_limit(curve.n_impostor, words)
+    i = jnp.searchsorted(curve.impostor_accepts, limit, side="right") - 1
+    n = jnp.where(curve.n_impostor > 0, curve.n_genuine, 0)
+    return jnp.where(n > 0, curve.genuine_accepts[i], 0), n
+
+
+def ranked(
+    genuine: UInt[Array, " n"], impostor: UInt[Array, " n"]
+) -> tuple[UInt[Array, " n"], Int[Array, "2 n"]]:
+    """All keys in falling order, and how many of each class there are up to each."""
+    key, hit = jnp.maximum(genuine, impostor), genuine > 0
+    falling, hit = jax.lax.sort((~key, hit), num_keys=1, is_stable=False)
+    real = ~falling > 0
+    hits = jnp.stack([real & hit, real & ~hit])
+    return ~falling, jnp.cumsum(hits, axis=1, dtype=jnp.int32)

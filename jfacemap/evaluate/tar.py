@@ -1,0 +1,165 @@
+"""True accept rate at a false accept rate, exact on ties (paper 000, section 3.3)."""
+
+import functools as ft
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..core.precision import in_float64, widen
+from ..core.types import Numeric
+from .floats import at_least_float32, home, ratio
+from .pairs import at_precision_of, check_pairs, read_pairs
+from .rules import rules
+from .selection import above_all, accepted, by_lanes, unsortable
+from .target import count_limit, far_words
+
+
+class TarAtFar(eqx.Module):
+    """What a threshold at each target FAR accepts; `*q` is the shape of the targets.
+
+    - `genuine_accepts`, `impostor_accepts (*q,)`: pairs that score at least `threshold`
+    - `threshold (*q,)`: the least score accepted; +inf if none is
+    - `supported (*q,)`: whether the target is at least one impostor pair, 1 / n_impostor
+    - `genuine_at_zero`: genuine pairs above every impostor
+    - `n_genuine`, `n_impostor`: pairs that count
+    - `n_nan`: those of them whose score is NaN; they are never accepted
+    - `target_words (*q, 4)`: what `target` is kept in, all its bits
+    - `beyond`: rule "interpolate" only: accepts `(2, *q)`, genuine and impostor, of the
+      next looser point; the fields above are of the strict one
+
+    Rates are quotients of these counts: float64 NumPy, or float32 where traced.
+    """
+
+    genuine_accepts: Int[Numeric, "*cells_q"]
+    impostor_accepts: Int[Numeric, "*cells_q"]
+    threshold: Float[Numeric, "*cells_q"]
+    supported: Bool[Numeric, "*cells_q"]
+    genuine_at_zero: Int[Numeric, "*cells"]
+    n_genuine: Int[Numeric, "*cells"]
+    n_impostor: Int[Numeric, "*cells"]
+    n_nan: Int[Numeric, "*cells"]
+    target_words: Float[Numeric, "*cells_q 4"]
+    beyond: list[Int[Numeric, "*cells_q"]] | None
+    rule: str = eqx.field(static=True)
+
+    @property
+    def far(self) -> Float[Numeric, "*cells_q"]:
+        """The FAR achieved at `threshold`; NaN without impostor pairs."""
+        return ratio(self.impostor_accepts, self.n_impostor)
+
+    @property
+    def target(self) -> Float[Numeric, "*cells_q"]:
+        """The FAR asked for."""
+        words = self.target_words[..., :3]
+        if home(words) is np:
+            return np.asarray(np.asarray(words, np.float64).sum(axis=-1))
+        return words.sum(axis=-1)
+
+    @property
+    def tar(self) -> Float[Numeric, "*cells_q"]:
+        """True accept rate; NaN where not supported, or without genuine pairs."""
+        far, tar = self.far, ratio(self.genuine_accepts, self.n_genuine)
+        xp = home(far, tar, self.supported)
+        if self.beyond is not None:
+            next_tar = ratio(self.beyond[0], self.n_genuine)
+            step = ratio(self.beyond[1], self.n_impostor) - far
+            slope = (next_tar - tar) / xp.where(step > 0, step, 1)
+            tar = slope * (self.target - far) + tar
+        return xp.where(self.supported, tar, np.nan)
+
+    @property
+    def tar_at_zero(self) -> Float[Numeric, "*cells"]:
+        """True accept rate at no false accept: above the best impostor."""
+        return ratio(self.genuine_at_zero, self.n_genuine)
+
+
+def tar_at_far(
+    scores: Float[Numeric, "*n"],
+    genuine: Bool[Numeric, "*n"],
+    fars: float | Sequence[float] | Float[Numeric, "*q"],
+    *,
+    rule: str = "strict",
+    valid: Bool[Numeric, "*n"] | None = None,
+) -> TarAtFar:
+    """True accept rate where the false accept rate is at a target.
+
+    **Arguments:**
+
+    - `scores`: similarity of each pair, of any shape; higher means more alike. Float64
+      NumPy scores are compared as float64 without any flag.
+    - `genuine`: whether both sides are one person.
+    - `fars`: targets from 0 to 1. Plain numbers compare as float64: k of n false accepts
+      meet a target if `k / n <= far` after that rounding. JAX arrays, as inside `jit`,
+      compare after k / n is rounded to their dtype.
+    - `rule`: the operating point taken.
+        - `"strict"`: the loosest whose FAR is at most the target.
+        - `"nearest"`: that of least |FAR - target|, the looser of two.
+        - `"insightface"`: the same among the points scikit-learn's `roc_curve` keeps by
+          default; what published numbers used. Sorts, hence slower.
+        - `"interpolate"`: `tar` is linear in FAR between the strict point and the next.
+    - `valid`: pairs that count, as padding and an image with itself do not; all by
+      default. Tables of different sizes, padded, compile once.
+
+    Tied scores are accepted together. A target below 1 / n_impostor has `tar` NaN by any
+    rule; `tar_at_zero` tells what is known there. Jits, vmaps, and compiles once for all
+    targets of one shape. Raises `ValueError` on shapes that do not match, an unknown
+    rule, or targets that are no rates.
+    """
+    check_pairs(scores, genuine, valid)
+    if rule not in rules:
+        raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
+    words = far_words(fars)
+    return at_precision_of(_tar_at_far, scores, genuine, valid, words, rule=rule)
+
+
+@ft.partial(jax.jit, static_argnames="rule")
+def _tar_at_far(scores, genuine, valid, words, *, rule) -> TarAtFar:
+    dtype, shape = at_least_float32(scores).dtype, words.shape[:-1]
+    pairs = read_pairs(scores, genuine, valid)
+    keys, targets = (pairs.genuine, pairs.impostor), words.reshape(-1, 4)
+    limits = count_limit(pairs.n_impostor, targets)
+    floors = rules[rule](keys, limits)
+    over_impostors = jnp.max(pairs.impostor) + 1
+    every = jnp.append(floors, over_impostors)
+    *accepts, least = by_lanes(accepted)(keys, every, above_all(dtype))
+    genuine_at_zero = accepts[0][-1]
+    within, beyond = (
+        [x[:-1].reshape(floors.shape)[side] for x in (*accepts, least)] for side in (0, -1)
+    )
+    if rule in ("nearest", "insightface"):
+        looser = _is_nearer(beyond[1], within[1], pairs.n_impostor, targets[:, :3])
+        within = [jnp.where(looser, b, w) for b, w in zip(beyond, within, strict=True)]
+    genuine_accepts, impostor_accepts, key = (x.reshape(shape) for x in within)
+    return TarAtFar(
+        genuine_accepts=genuine_accepts,
+        impostor_accepts=impostor_accepts,
+        threshold=unsortable(key, dtype),
+        supported=(limits > 0).reshape(shape),
+        genuine_at_zero=genuine_at_zero,
+        n_genuine=pairs.n_genuine,
+        n_impostor=pairs.n_impostor,
+        n_nan=pairs.n_nan,
+        target_words=words,
+        beyond=[x.reshape(shape) for x in beyond[:2]] if rule == "interpolate" else None,
+        rule=rule,
+    )
+
+
+def _nearer(dtype, one, other, n, words):
+    """Whether `one` of n is as near to the target as `other`, as float64 has it."""
+    target = jnp.sum(widen(words, dtype), axis=-1)
+
+    def distance(k):
+        # XLA divides by one number for all as a product with its rounded inverse; the
+        # select hides that n is one number.
+        divisor = jnp.where(k < 0, 1, n)
+        return jnp.abs(k.astype(dtype) / divisor.astype(dtype) - target)
+
+    return distance(one) <= distance(other)
+
+
+_is_nearer = in_float64(_nearer)
