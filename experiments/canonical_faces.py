@@ -54,12 +54,14 @@ def fit_rows(faces: jfm.data.Faces, identities: np.ndarray) -> np.ndarray:
     return (faces.dataset == "orl") | np.isin(faces.label, identities)
 
 
-def model_spaces(faces, used: np.ndarray, centred: bool) -> list[jax.Array]:
-    """Unit rows of each model; centred on the fit rows' mean first, if asked."""
+def unit_spaces(faces) -> list[jax.Array]:
+    """Unit rows of each model."""
+    return [jfm.unit(jnp.asarray(x)) for x in faces.embeddings.values()]
+
+
+def centre(spaces: list[jax.Array], used: np.ndarray) -> list[jax.Array]:
+    """Rows about the mean of the fit rows, unit again."""
     weights = jnp.asarray(used, jnp.float32)
-    spaces = [jfm.unit(jnp.asarray(x)) for x in faces.embeddings.values()]
-    if not centred:
-        return spaces
     return [jfm.unit(jfm.fit_standardize(x, weights=weights)(x)) for x in spaces]
 
 
@@ -82,27 +84,35 @@ def evaluate(config: Config, faces, held_out: np.ndarray, tables: dict) -> dict:
     All tables see the same draws of people.
     """
     label, key = faces.label[held_out], jax.random.key(config.seed)
-    same, off_diagonal = jfm.label_pairs(label)
+    same, off_diagonal = map(np.asarray, jfm.label_pairs(label))
     pairs = jfm.identity_pairs(label[:, None], label[None], valid=off_diagonal)
-    results = {}
-    for kind in track(list(tables), "verifying", console=console, transient=True):
-        tar = jfm.table_tar(tables[kind], same, fars, valid=off_diagonal)
-        spread = jfm.tar_confidence(
-            key, tables[kind], pairs, fars, replicates=config.replicates
-        )
-        results[kind] = tar, spread, jfm.simultaneous_band(spread.tar, spread.replicates)
-    return results
+
+    def verify(scores):
+        tar = jfm.table_tar(scores, same, fars, valid=off_diagonal)
+        spread = jfm.tar_confidence(key, scores, pairs, fars, replicates=config.replicates)
+        return tar, spread, jfm.simultaneous_band(spread.tar, spread.replicates)
+
+    return dict(zip(tables, both_cores(verify, tables.values(), "verifying"), strict=True))
 
 
-def mean_of(tar: np.ndarray, diagonal: bool = False) -> np.ndarray:
+def both_cores(f, items, label: str) -> list:
+    """`f` of each item, two at a time: much of the work is on one core."""
+    items = list(items)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        done = pool.map(f, items)
+        return list(track(done, label, len(items), console=console, transient=True))
+
+
+def mean_of(tar, diagonal: bool = False) -> Any:
     """Mean over the diagonal, or off it, of `(..., source, target, far)`."""
+    tar = np.asarray(tar)
     n = tar.shape[-2]
     return tar[..., np.eye(n, dtype=bool) == diagonal, :].mean(axis=-2)
 
 
 def over_halves(config: Config, faces) -> dict[str, np.ndarray]:
     """Mean TAR `(half,)` at FAR 1e-2 of each kind, refitted on random identity halves."""
-    yale = faces.dataset == "yaleb"
+    yale, plain = faces.dataset == "yaleb", unit_spaces(faces)
     halves = [fit_rows(faces, people) for people in split_halves(config, faces)]
     size = max(np.sum(yale & ~used) for used in halves)
 
@@ -113,21 +123,17 @@ def over_halves(config: Config, faces) -> dict[str, np.ndarray]:
         same, valid = jfm.label_pairs(faces.label[padded])
         valid = valid & real[:, None] & real[None]
         means = {}
-        for suffix, centred in (("", False), (", centred", True)):
-            spaces = model_spaces(faces, used, centred)
+        for suffix, spaces in (("", plain), (", centred", centre(plain, used))):
             held_out = [x[padded] for x in spaces]
-            for kind, maps in fit_maps(spaces, used, fitted, faces.names).items():
+            families = fitted[1:] if suffix else fitted
+            for kind, maps in fit_maps(spaces, used, families, faces.names).items():
                 scores = jfm.cross_scores(maps, held_out)
                 tar = jfm.table_tar(scores, same, fars[1:2], valid=valid).tar
                 means[kind + suffix] = mean_of(tar)[0]
                 means["native" + suffix] = mean_of(tar, diagonal=True)[0]
         return means
 
-    # Two at a time: half the work is decompositions, which use one core.
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        done = pool.map(verify_half, halves)
-        label = "random identity halves"
-        means = list(track(done, label, len(halves), console=console, transient=True))
+    means = both_cores(verify_half, halves, "random identity halves")
     return {name: np.array([m[name] for m in means]) for name in means[0]}
 
 
@@ -141,23 +147,24 @@ def run(config: Config) -> Results:
     data = describe(faces, used, held_out)
     console.print(f"[bold]Data.[/bold] {data['fit']}\n      {data['evaluate']}\n")
 
-    spaces = {c: model_spaces(faces, used, c) for c in (False, True)}
-    rows = {c: [x[held_out] for x in spaces[c]] for c in spaces}
-    maps = fit_maps(spaces[False], used, kinds, faces.names)
-    tables = {kind: jfm.cross_scores(maps[kind], rows[False]) for kind in kinds}
-    for kind, centred in fit_maps(spaces[True], used, fitted, faces.names).items():
-        tables[f"{kind}, centred"] = jfm.cross_scores(centred, rows[True])
-    shuffled = shuffle_within(config.seed, spaces[False], used)
-    for kind, null in fit_maps(shuffled, used, fitted, faces.names).items():
-        tables[f"{kind}, random pairing"] = jfm.cross_scores(null, rows[False])
-    tables["self-map"] = jfm.cross_scores(maps["linear"], rows[False], native=False)
+    plain = unit_spaces(faces)
+    centred = centre(plain, used)
+    shuffled = shuffle_within(config.seed, plain, used)
+    rows = [x[held_out] for x in plain]
+    maps = fit_maps(plain, used, kinds, faces.names)
+    tables = {kind: jfm.cross_scores(m, rows) for kind, m in maps.items()}
+    for kind, m in fit_maps(centred, used, fitted, faces.names).items():
+        tables[f"{kind}, centred"] = jfm.cross_scores(m, [x[held_out] for x in centred])
+    for kind, m in fit_maps(shuffled, used, fitted, faces.names).items():
+        tables[f"{kind}, random pairing"] = jfm.cross_scores(m, rows)
+    tables["self-map"] = jfm.cross_scores(maps["linear"], rows, native=False)
 
     results = evaluate(config, faces, held_out, tables)
     halves = over_halves(config, faces)
     order = np.argsort(-np.diagonal(results["linear"][0].tar).mean(axis=0))
     report(faces, results, order)
     summarise(results, halves, config)
-    teach(faces, spaces[False], used, results)
+    teach(faces, plain, used, results)
     return Results(
         arrays=gather_arrays(results, halves, faces),
         rows=list(gather_rows(results, faces)),
@@ -259,10 +266,10 @@ def teach(faces, spaces, used, results) -> None:
         "dimensions: least squares fits them exactly and learns nothing, mean TAR of its "
         f"row {linear:.3f}; the rotation, with fewer freedoms, keeps {rotation:.3f}."
     )
-    plain, centred = (mean_of(results[k][0].tar)[1] for k in (fitted[1], centred_rotation))
+    before, after = (mean_of(results[k][0].tar)[1] for k in (fitted[1], centred_rotation))
     console.print(
         "[bold]Centring.[/bold] Subtracting each model's mean over the fit rows, on both "
-        f"sides, lifts rotations from {plain:.3f} to {centred:.3f}: a turn about the "
+        f"sides, lifts rotations from {before:.3f} to {after:.3f}: a turn about the "
         "origin cannot move the mean."
     )
 

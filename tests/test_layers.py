@@ -12,26 +12,28 @@ import jfacemap
 
 root = pathlib.Path(jfacemap.__file__).parent
 
-siblings = ("fit", "evaluate", "data", "onnx2jax")
-users = ("probe", "attribute", "network")
-fits = ("core", "fit", "evaluate")
+siblings = {"fit", "evaluate", "data", "onnx2jax"}
+users = {"probe", "attribute", "network"}
+numeric = {"core", "fit", "evaluate"}
 
 allowed = {
     "core": set(),
     **{name: {"core"} for name in siblings},
-    **{name: {"core", *siblings} for name in users},
-    "study": {"core", *siblings, *users},
-    "plot": {"core", *siblings, *users, "study"},
-    "cli": {"core", *siblings, *users, "study", "plot"},
+    **{name: {"core", "fit", "evaluate"} for name in users},
+    "study": {"core"} | siblings | users,
+    "plot": {"core", "study"} | siblings | users,
+    "cli": {"core", "study", "plot"} | siblings | users,
 }
 """The folders that each folder may import from, beside itself."""
 
-numeric = {"jax", "equinox", "jaxtyping", "numpy", *sys.stdlib_module_names}
-"""What `core`, `fit` and `evaluate` may import when they are imported."""
+light = {"jax", "equinox", "jaxtyping", "numpy", *sys.stdlib_module_names}
+"""What the numeric folders may import beside each other; the rest waits in functions."""
 
-modules = sorted(root.rglob("*.py"))
-names = [str(path.relative_to(root)) for path in modules]
-each_module = pytest.mark.parametrize("path", modules, ids=names)
+
+def modules_of(folders):
+    paths = [path for name in sorted(folders) for path in (root / name).rglob("*.py")]
+    ids = [str(path.relative_to(root)) for path in paths]
+    return pytest.mark.parametrize("path", paths, ids=ids)
 
 
 def imports(path: pathlib.Path, *, when_imported: bool = False):
@@ -40,7 +42,7 @@ def imports(path: pathlib.Path, *, when_imported: bool = False):
     `when_imported` leaves out what waits in a function or stands under TYPE_CHECKING.
     """
     package = ("jfacemap", *path.relative_to(root).parent.parts)
-    return list(_imports(ast.parse(path.read_text()), package, when_imported))
+    return _imports(ast.parse(path.read_text()), package, when_imported)
 
 
 def _imports(node, package, when_imported):
@@ -49,9 +51,9 @@ def _imports(node, package, when_imported):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             base = package[: len(package) - child.level + 1] if child.level else ()
-            source = ".".join([*base, *([child.module] if child.module else [])])
-            # `from .. import fit` names a folder in its list.
-            yield from (f"{source}.{alias.name}" for alias in child.names)
+            source = (*base, *filter(None, [child.module]))
+            # With the names: `from .. import fit` has its folder there.
+            yield from (".".join([*source, alias.name]) for alias in child.names)
         elif not (when_imported and _waits(child)):
             yield from _imports(child, package, when_imported)
 
@@ -61,45 +63,37 @@ def _waits(node) -> bool:
     return later or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
 
 
-def folder_of(path: pathlib.Path) -> str:
-    return path.relative_to(root).parts[0]
-
-
-@each_module
+@modules_of(allowed)
 def test_imports_follow_the_edges(path):
-    if path.parent == root:
-        pytest.skip("the package itself gathers from everywhere")
-    here = folder_of(path)
-    folders = {p.name for p in root.iterdir() if p.is_dir()}
+    here = path.relative_to(root).parts[0]
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "jfacemap" and len(parts) > 1 and parts[1] in folders:
-            assert parts[1] in {here} | allowed[here], f"{here} imports {name}"
-        else:
-            # The package's own names come from everywhere, so no layer may use them.
-            assert parts[0] != "jfacemap", f"{here} imports {name}"
-        assert parts[0] not in ("experiments", "benchmarks", "tests"), name
+        top, *rest = name.split(".")
+        assert top not in ("experiments", "benchmarks", "tests"), name
+        # `import jfacemap` fails too: the package's own names come from every folder.
+        if top == "jfacemap":
+            assert rest and rest[0] in {here} | allowed[here], f"{here} imports {name}"
 
 
-@each_module
+@modules_of(numeric)
 def test_numeric_folders_import_only_jax(path):
-    if folder_of(path) not in fits:
-        pytest.skip("not a numeric folder")
     for name in imports(path, when_imported=True):
-        assert name.split(".")[0] in numeric | {"jfacemap"}, name
+        assert name.split(".")[0] in light | {"jfacemap"}, name
 
 
 def test_the_table_has_every_folder_and_no_cycle():
-    folders = {p.name for p in root.iterdir() if (p / "__init__.py").exists()}
-    assert folders <= set(allowed)
+    assert {path.parent.name for path in root.glob("*/__init__.py")} <= set(allowed)
     for a, b in itertools.permutations(allowed, 2):
         assert not (a in allowed[b] and b in allowed[a])
 
 
 def test_no_module_takes_the_name_of_a_function():
-    """Importing `jfacemap.name` would put the module where the function was."""
-    at_root = {p.stem for p in root.glob("*.py")} | {p.name for p in root.glob("*/")}
-    for name in at_root & set(dir(jfacemap)):
-        value = getattr(jfacemap, name)
-        assert not callable(value), name
-        assert not getattr(value, "__module__", "").startswith("jfacemap"), name
+    """Importing the module `jfacemap.name` would replace the function of that name."""
+    source = ast.parse((root / "__init__.py").read_text())
+    public = {
+        alias.asname or alias.name
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    assert public
+    assert not public & {path.stem for path in root.iterdir()}

@@ -1,0 +1,144 @@
+"""Every public function compiles for accelerators, and for TPU without float64.
+
+Float64 lowers for TPU without an error and is not there: it has to be kept out of the
+text. Nothing here runs; rows are only shapes.
+"""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jfacemap as jfm
+from jfacemap.evaluate.rules import rules
+from jfacemap.evaluate.scoring import plan_pairs, score_all
+
+
+of = jax.eval_shape
+shape = lambda *dims: jax.ShapeDtypeStruct(dims, jnp.float32)
+x, y, z, w, scalar = shape(20, 6), shape(20, 6), shape(20, 4), shape(20), shape()
+
+join = lambda *rows, **options: jfm.joint_moments(rows, **options)
+pair, factor = of(jfm.pair_moments, x, z), of(jfm.pair_factor, x, z)
+joint, square = of(join, x, y, z), of(jfm.pair_moments, x, y)
+
+rotation = of(jfm.RotationMap, shape(6, 6))
+maps = (
+    of(jfm.LinearMap, shape(6, 6)),
+    of(jfm.AffineMap, shape(6, 4), shape(4)),
+    rotation,
+    of(jfm.SimilarityMap, shape(6, 6), scalar, shape(6)),
+    of(jfm.LowRankMap, shape(6, 2), shape(2, 4), shape(4)),
+    of(jfm.Standardize, shape(6), shape(6, 6)),
+)
+
+ids = np.arange(20)
+both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
+plan = plan_pairs(*both, np.stack([ids, ids], axis=1))
+scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
+table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
+
+weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
+all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
+pool = lambda x, w: jfm.pool_templates(x, jfm.group_templates(ids // 2, ids), weights=w)
+score = lambda a, b: jfm.score_pairs(jfm.Templates(ids, a), jfm.Templates(ids, b), plan)
+tar = lambda rule: lambda scores, genuine: jfm.tar_at_far(scores, genuine, fars, rule=rule)
+
+cases = {
+    "fit_linear": (jfm.fit_linear, x, z),
+    "fit_linear weighted": (weighted(jfm.fit_linear), x, z, w, scalar),
+    "fit_affine": (jfm.fit_affine, x, z),
+    "fit_affine weighted": (weighted(jfm.fit_affine), x, z, w, scalar),
+    "fit_rotation": (jfm.fit_rotation, x, y),
+    "fit_rotation unequal": (jfm.fit_rotation, x, z),
+    "fit_similarity": (jfm.fit_similarity, x, y),
+    "fit_linear vmapped": (jax.vmap(jfm.fit_linear), shape(3, 20, 6), shape(3, 20, 4)),
+    "fit_linear gradient": (jax.grad(lambda x, y: jfm.fit_linear(x, y).weight.sum()), x, y),
+    "fit_rotation vmapped": (jax.vmap(jfm.fit_rotation), shape(3, 20, 6), shape(3, 20, 6)),
+    "fit_standardize": (jfm.fit_standardize, x),
+    "fit_standardize whiten": (lambda x: jfm.fit_standardize(x, whiten=True), x),
+    "pair_moments": (jfm.pair_moments, x, z, w),
+    "pair_factor": (jfm.pair_factor, x, z, w),
+    "joint_moments": (join, x, y, z),
+    "joint_moments float32": (lambda *rows: join(*rows, precision="float32"), x, y, z),
+    "merge": (jfm.merge, pair, pair),
+    "merge joint": (jfm.merge, joint, joint),
+    "merge factor": (jfm.merge, factor, factor),
+    "solve_linear": (jfm.solve_linear, pair),
+    "solve_linear factor": (jfm.solve_linear, factor),
+    "solve_affine": (jfm.solve_affine, pair),
+    "solve_affine factor": (jfm.solve_affine, factor),
+    "solve_rotation": (jfm.solve_rotation, square),
+    "solve_similarity": (jfm.solve_similarity, square),
+    "diagnose": (jfm.diagnose, pair),
+    "identity_map": (lambda x: jfm.identity_map(6, 4)(x), x),
+    **{
+        f"fit_all_pairs {kind}": (all_pairs(kind), joint)
+        for kind in ("identity", "linear", "affine", "rotation")
+    },
+    **{f"call {type(m).__name__}": (lambda m, x: m(x), m, x) for m in maps},
+    **{f"inverse {type(m).__name__}": (lambda m: m.inverse, m) for m in maps},
+    **{f"compose {type(m).__name__}": (jfm.compose, rotation, m) for m in maps},
+    "unit": (jfm.unit, x),
+    "pool_templates": (pool, x, w),
+    "score_pairs": (score, x, y),
+    "score_all": (score_all, x, y),
+    "roc_curve": (jfm.roc_curve, scores, genuine),
+    **{f"tar_at_far {rule}": (tar(rule), scores, genuine) for rule in rules},
+    "bootstrap_weights": (
+        lambda key: jfm.bootstrap_weights(key, 5, 100),
+        of(lambda: jax.random.key(0)),
+    ),
+    "cross_scores": (lambda maps, *rows: jfm.cross_scores(maps, rows), table, x, y, z),
+    "table_tar": (
+        lambda scores, genuine: jfm.table_tar(scores, genuine, fars),
+        *(shape(3, 3, 20, 20), genuine),
+    ),
+}
+
+host_only = {
+    "group_templates",
+    "identity_pairs",
+    "label_pairs",
+    "load",
+    "load_faces",
+    "plan_pairs",
+    "save",
+    "simultaneous_band",
+    "tar_confidence",
+}
+"""Files, ids and labels, and what the host drives through kernels."""
+
+jax_own = {"tensor<f64>", "tensor<2x3xf64>"}
+"""What JAX itself writes under the x64 flag, about float32 arrays: Python scalars, and a
+table of coefficients in its `svd` for TPU. Converted to float32 before rows see them."""
+
+
+@pytest.mark.parametrize("case", cases.values(), ids=cases)
+@pytest.mark.parametrize("flag", (False, True), ids=("default", "x64 flag"))
+def test_lowers(case, flag):
+    f, *args = case
+    with jax.enable_x64(flag):
+        traced = jax.jit(f).trace(*args)
+        assert traced.lower(lowering_platforms=("cuda",)).as_text()
+        text = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert set(re.findall(r"tensor<[^>]*f64>", text)) <= (jax_own if flag else set())
+    assert flag or "f64" not in text
+
+
+def test_a_float64_array_would_be_seen():
+    with jax.enable_x64(True):
+        wide = jax.jit(lambda x: x.astype("float64")).trace(x)
+        text = wide.lower(lowering_platforms=("tpu",)).as_text()
+    assert "tensor<20x6xf64>" in re.findall(r"tensor<[^>]*f64>", text)
+
+
+def test_the_table_is_complete():
+    public = {
+        name
+        for name in dir(jfm)
+        if name.islower() and not name.startswith("_") and callable(getattr(jfm, name))
+    }
+    assert public <= host_only | {name.split()[0] for name in cases}
