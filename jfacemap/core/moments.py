@@ -171,46 +171,55 @@ def _names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
 
 
 def _summarise(dtype, blocks, weights, edges, narrow=False):
-    """Count, mass, mean of `z = [blocks]` and the rows of its scatter up to `edges`."""
+    """Sums of `z = [blocks]` in one pass: count, mass, mean, scatter rows up to `edges`.
+
+    Last come the diagonal entries of the scatter past the edges. Rows are taken about a
+    rough mean of a few of them, so that nothing cancels when the true mean is known.
+    """
     n = blocks[0].shape[0]
+    work = jnp.dtype(jnp.float32) if narrow else dtype
+    rough = _rough_mean(blocks, weights, work)
+
+    def sums(rows):
+        blocks, w = rows
+        z = jnp.concatenate([widen(b, work) for b in blocks], axis=1) - rough[None]
+        if w is None:
+            count = mass = jnp.full((), z.shape[0], dtype)
+            first = jnp.sum(z, axis=0)
+        else:
+            w = widen(w, work)
+            z = jnp.where(w[:, None] != 0, z, 0)
+            count, mass = jnp.sum(w != 0, dtype=dtype), jnp.sum(w)
+            first = matmul(w, z)
+            z = jnp.sqrt(w)[:, None] * z
+        squares = jnp.sum(z[:, edges[-1] :] ** 2, axis=0)
+        return widen((count, mass, first, squares, upper_products(z, edges)), dtype)
+
+    count, mass, first, squares, upper = sum_over_chunks(sums, (blocks, weights), n)
+    step = first / jnp.where(mass > 0, mass, 1)
+    rows = edges[-1]
+    scatter = mirror(upper, edges) - mass * jnp.outer(step[:rows], step)
+    squares = squares - mass * step[rows:] ** 2
+    mean = jnp.where(mass > 0, widen(rough, dtype) + step, 0)
+    return count, mass, mean, scatter, squares
+
+
+def _rough_mean(blocks, weights, dtype):
+    """The mean of some 256 rows spread over all, of those of nonzero weight."""
+    stride = max(1, blocks[0].shape[0] // 256)
+    some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
     if weights is None:
-        weights = jnp.ones(n, dtype)
-
-    def widened(blocks, w):
-        w = widen(w, dtype)
-        z = jnp.concatenate([widen(b, dtype) for b in blocks], axis=1)
-        return jnp.where(w[:, None] != 0, z, 0), w
-
-    def totals(rows):
-        z, w = widened(*rows)
-        return jnp.sum(w != 0, dtype=dtype), jnp.sum(w), matmul(w, z)
-
-    count, mass, total = sum_over_chunks(totals, (blocks, weights), n)
-    mean = total / jnp.where(mass > 0, mass, 1)
-
-    def products(rows):
-        z, w = widened(*rows)
-        z = jnp.sqrt(w)[:, None] * (z - mean[None])
-        if narrow:
-            return widen(upper_products(z.astype(jnp.float32), edges), dtype)
-        return upper_products(z, edges)
-
-    scatter = mirror(sum_over_chunks(products, (blocks, weights), n), edges)
-    return count, mass, mean, scatter
+        return jnp.sum(some, axis=0) / max(some.shape[0], 1)
+    used = weights[::stride, None] != 0
+    number = jnp.sum(used, dtype=dtype)
+    return jnp.sum(jnp.where(used, some, 0), axis=0) / jnp.maximum(number, 1)
 
 
 def batch_moments(dtype, x, y, weights) -> PairMoments:
     """The kernel of `pair_moments`: plain arrays of `dtype`, for use inside kernels."""
     d = x.shape[1]
-    edges = block_edges([d])
-    count, mass, mean, scatter = _summarise(dtype, (x, y), weights, edges)
-
-    def squares(rows):
-        y, w = widen(rows, dtype)
-        return jnp.sum(jnp.where(w == 0, 0, w * (y - mean[None, d:]) ** 2), axis=0)
-
-    w = jnp.ones((y.shape[0], 1), y.dtype) if weights is None else weights[:, None]
-    yy = sum_over_chunks(squares, (y, w), y.shape[0])
+    sums = _summarise(dtype, (x, y), weights, block_edges([d]))
+    count, mass, mean, scatter, squares = sums
     return PairMoments(
         count=count,
         mass=mass,
@@ -218,13 +227,13 @@ def batch_moments(dtype, x, y, weights) -> PairMoments:
         mean_y=mean[d:],
         xx=scatter[:, :d],
         xy=scatter[:, d:],
-        yy=yy,
+        yy=squares,
     )
 
 
 def _batch_joint(dtype, embeddings, weights, *, narrow):
     edges = block_edges([x.shape[1] for x in embeddings])
-    return _summarise(dtype, embeddings, weights, edges, narrow)
+    return _summarise(dtype, embeddings, weights, edges, narrow)[:4]
 
 
 _pair_moments = in_float64(batch_moments, wide=True)

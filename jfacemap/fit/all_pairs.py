@@ -12,6 +12,7 @@ from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, Rotatio
 from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
+from ..core.types import Numeric
 from .closed_form import solve_ridge
 
 
@@ -33,7 +34,7 @@ class PairMaps(eqx.Module):
 
 
 def fit_all_pairs(
-    joint: JointMoments, kind: str, *, ridge: float | Float[Array, ""] = 0.0
+    joint: JointMoments, kind: str, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> PairMaps:
     """Fit every ordered pair at once; equal to `solve_<kind>(joint.pair(i, j))` of each.
 

@@ -22,7 +22,7 @@ def fit_linear(
     y: Float[Numeric, "n k"],
     *,
     weights: Float[Numeric, " n"] | None = None,
-    ridge: float | Float[Array, ""] = 0.0,
+    ridge: float | int | Float[Numeric, ""] = 0.0,
 ) -> LinearMap:
     r"""Minimise $\sum_i w_i \|x_i W - y_i\|^2 + \lambda \|W\|_F^2$ over $W (d, k)$.
 
@@ -47,7 +47,7 @@ def fit_affine(
     y: Float[Numeric, "n k"],
     *,
     weights: Float[Numeric, " n"] | None = None,
-    ridge: float | Float[Array, ""] = 0.0,
+    ridge: float | int | Float[Numeric, ""] = 0.0,
 ) -> AffineMap:
     r"""Minimise $\sum_i w_i \|x_i W + b - y_i\|^2 + \lambda \|W\|_F^2$ over $W$ and $b$.
 
@@ -59,14 +59,14 @@ def fit_affine(
 
 
 def solve_linear(
-    moments: PairMoments | PairFactor, *, ridge: float | Float[Array, ""] = 0.0
+    moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> LinearMap:
     """The map `fit_linear` finds, from moments or a factor of the rows."""
     return _solve_linear(moments, ridge)
 
 
 def solve_affine(
-    moments: PairMoments | PairFactor, *, ridge: float | Float[Array, ""] = 0.0
+    moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> AffineMap:
     """The map `fit_affine` finds, from moments or a factor of the rows."""
     return _solve_affine(moments, ridge)

@@ -1,6 +1,5 @@
 """Verification across models: every source mapped into every target (paper 000, 3.3)."""
 
-import functools as ft
 from collections.abc import Sequence
 
 import jax
@@ -52,14 +51,10 @@ def table_tar(
 
     `genuine` and `valid` hold for every cell.
     """
-    return _table_tar(scores, genuine, valid, fars=tuple(fars), rule=rule)
-
-
-@ft.partial(jax.jit, static_argnames=("fars", "rule"))
-def _table_tar(scores, genuine, valid, *, fars, rule):
     one = lambda s: tar_at_far(s, genuine, fars, rule=rule, valid=valid)
-    cells = jax.lax.map(one, scores.reshape(-1, *scores.shape[2:]))
-    return jax.tree.map(lambda x: x.reshape(*scores.shape[:2], *x.shape[1:]), cells)
+    cells = [one(s) for s in scores.reshape(-1, *scores.shape[2:])]
+    stack = lambda *x: jnp.stack(x).reshape(*scores.shape[:2], *x[0].shape)
+    return jax.tree.map(stack, *cells)
 
 
 _unit = jax.jit(unit)

@@ -1,0 +1,40 @@
+"""Run all benchmarks, print what they found, write it to RESULTS.md beside this file."""
+
+import importlib
+import pathlib
+import typing
+
+import tyro
+
+from .machine import machine
+from .report import Flag, show, size_of, write_markdown
+
+
+Name = typing.Literal["ols_pair", "all_pairs", "rotations"]
+names: tuple[Name, ...] = typing.get_args(Name)
+
+
+def main(
+    only: tuple[Name, ...] = names, tiny: Flag = False, out: pathlib.Path | None = None
+) -> None:
+    """Time jfacemap against what a user would write with NumPy.
+
+    Args:
+        only: these benchmarks instead of all.
+        tiny: small sizes, to see that they run; the times mean nothing.
+        out: markdown file to write; benchmarks/RESULTS.md if all run at full size.
+    """
+    facts, rows = machine(), []
+    for name in only:
+        print(f"{name} ...", flush=True)
+        rows += importlib.import_module(f".{name}", __package__).run(size_of(tiny))
+    show(rows, facts)
+    if out is None and not tiny and set(only) == set(names):
+        out = pathlib.Path(__file__).with_name("RESULTS.md")
+    if out is not None:
+        write_markdown(rows, facts, out)
+        print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m benchmarks")
