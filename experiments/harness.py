@@ -72,6 +72,8 @@ def launch(
     }
     (partial / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     for figure_name, figure in results.figures.items():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both formats
         for suffix in ("png", "pdf"):
             figure.savefig(partial / f"{figure_name}.{suffix}", dpi=110)
     partial.rename(out)
