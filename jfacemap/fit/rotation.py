@@ -83,7 +83,9 @@ def _similarity(dtype, m, *, reflection) -> SimilarityMap:
     rotation = polar(m.xy, reflection)
     # For d > k the source loses the directions R drops; their energy is not scaled.
     kept = jnp.sum(rotation * matmul(m.xx, rotation))
-    scale = jnp.sum(rotation * m.xy) / kept
+    # Rows that are all equal leave the rounding of their mean, not a spread.
+    rounding = (8 * jnp.finfo(dtype).eps) ** 2 * m.mass * jnp.sum(m.mean_x**2)
+    scale = jnp.sum(rotation * m.xy) / jnp.where(kept > rounding, kept, jnp.nan)
     bias = m.mean_y - scale * matmul(m.mean_x, rotation)
     return SimilarityMap(rotation, scale, bias)
 
