@@ -25,8 +25,7 @@ def rows_at(size: Size, condition: float) -> list[Row]:
     error = lambda weight: relative_error(weight, truth)
 
     def fit_by_narrow_products():
-        joint = jfm.joint_moments((x, y), precision="float32")
-        return jfm.solve_linear(joint.pair(0, 1)).weight
+        return jfm.solve_linear(jfm.pair_moments(x, y, precision="float32")).weight
 
     lstsq, fit = "numpy.linalg.lstsq, float64", "fit_linear"
     narrow = "solve_linear, float32 products"

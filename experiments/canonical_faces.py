@@ -93,13 +93,12 @@ def held_out_pairs(faces, rows: np.ndarray):
     return padded, same, valid & real[:, None] & real[None]
 
 
-def evaluate(config: Config, faces, rows: np.ndarray, tables: dict) -> dict:
+def evaluate(config: Config, label, same, valid, tables: dict) -> dict:
     """TAR of every table of scores, with identity-bootstrap intervals and bands.
 
     All tables see the same draws of people.
     """
-    padded, same, valid = held_out_pairs(faces, rows)
-    label, key = faces.label[padded], jax.random.key(config.seed)
+    key = jax.random.key(config.seed)
     pairs = jfm.identity_pairs(label[:, None], label[None], valid=valid)
 
     def verify(kind):
@@ -166,7 +165,7 @@ def run(config: Config) -> Results:
     plain = unit_spaces(faces)
     centred = centre(plain, used)
     shuffled = shuffle_within(config.seed, plain, used)
-    padded, _, _ = held_out_pairs(faces, np.flatnonzero(held_out))
+    padded, same, valid = held_out_pairs(faces, np.flatnonzero(held_out))
     rows = [x[padded] for x in plain]
     maps = fit_maps(plain, used, kinds, faces.names)
     tables = {kind: jfm.cross_scores(m, rows) for kind, m in maps.items()}
@@ -176,7 +175,7 @@ def run(config: Config) -> Results:
         tables[f"{kind}, random pairing"] = jfm.cross_scores(m, rows)
     tables["self-map"] = jfm.cross_scores(maps["linear"], rows, native=False)
 
-    results = evaluate(config, faces, np.flatnonzero(held_out), tables)
+    results = evaluate(config, faces.label[padded], same, valid, tables)
     halves = over_halves(config, faces)
     order = np.argsort(-np.diagonal(results["linear"][0].tar).mean(axis=0))
     report(faces, results, order)
@@ -301,14 +300,10 @@ def teach(faces, spaces, used, results) -> None:
 
 def intervals(spread, band, shape) -> dict[str, np.ndarray]:
     """Percentile intervals and simultaneous bands; NaN for a control, which has none."""
-    unknown = np.full(shape, np.nan)
-    known = spread is not None
-    return {
-        "lower": spread.lower if known else unknown,
-        "upper": spread.upper if known else unknown,
-        "band_lower": band.lower if known else unknown,
-        "band_upper": band.upper if known else unknown,
-    }
+    ends = [np.full(shape, np.nan)] * 4
+    if spread is not None:
+        ends = [spread.lower, spread.upper, band.lower, band.upper]
+    return dict(zip(("lower", "upper", "band_lower", "band_upper"), ends, strict=True))
 
 
 def gather_arrays(results, halves, faces) -> dict[str, np.ndarray]:
@@ -343,7 +338,7 @@ def draw(results, faces, order, held_out) -> dict:
     where = f"{held_out.sum()} held-out Extended Yale-B images; bold diagonal: native"
     pick = lambda *kinds: {kind: grids[kind] for kind in kinds}
     return {
-        "figure2": plot_tar_grid(pick("linear", "rotation"), names, fars, title=where),
+        "figure2": plot_tar_grid(pick(*fitted), names, fars, title=where),
         "figure4": plot_tar_grid(
             pick("linear", "affine", "rotation", centred_rotation, "identity"),
             names,

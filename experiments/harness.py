@@ -59,9 +59,7 @@ def launch(
         "experiment": name,
         "config": {k: str(v) for k, v in dataclasses.asdict(config).items()},
         "data": results.data,
-        "versions": {
-            p: metadata.version(p) for p in ("jfacemap", "jax", "jaxlib", "numpy")
-        },
+        "versions": {package: metadata.version(package) for package in packages},
         "machine": {
             "python": platform.python_version(),
             "system": platform.platform(),

@@ -47,6 +47,11 @@ from .evaluate.templates import (
     pool_templates as pool_templates,
     Templates as Templates,
 )
+from .evaluate.wilson import (
+    RateInterval as RateInterval,
+    wilson_intervals as wilson_intervals,
+    WilsonIntervals as WilsonIntervals,
+)
 from .fit.all_pairs import fit_all_pairs as fit_all_pairs, PairMaps as PairMaps
 from .fit.closed_form import (
     fit_affine as fit_affine,

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from .branch import either
 from .linalg import matmul
-from .moments import check_rows
+from .moments import as_rows, PairMoments
 from .monoid import merges
 from .types import Numeric
 
@@ -51,6 +51,20 @@ class PairFactor(eqx.Module):
         row = self.r[0] / first
         return row[1 : 1 + self.d], row[1 + self.d :]
 
+    @property
+    def moments(self) -> PairMoments:
+        """The moments this is a root of, as plain arrays of its dtype."""
+        (a, b), (mean_x, mean_y) = self.centred, self.means
+        return PairMoments(
+            count=self.count,
+            mass=self.r[0, 0] ** 2,
+            mean_x=mean_x,
+            mean_y=mean_y,
+            xx=matmul(a.T, a),
+            xy=matmul(a.T, b),
+            yy=jnp.sum(b**2, axis=0),
+        )
+
 
 def pair_factor(
     x: Float[Numeric, "n d"],
@@ -58,7 +72,7 @@ def pair_factor(
     weights: Float[Numeric, " n"] | None = None,
 ) -> PairFactor:
     """Factor one batch of pairs; rows of zero weight (padding, NaN) leave no trace."""
-    check_rows((x, y), ("x", "y"), weights)
+    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     return _pair_factor(x, y, weights)
 
 
@@ -85,21 +99,28 @@ def _triangle(top: Float[Array, "p p"], bottom: Float[Array, "n p"]):
     return jnp.linalg.qr(jnp.concatenate([top, bottom]), mode="r")
 
 
+def pivot_cutoff(d: int, eps: float) -> float:
+    """Rounding left by repeated factorisations of width `d`, of the largest pivot.
+
+    `8 sqrt(d) eps`; the usual `d eps` would cut at 6e-5 in float32.
+    """
+    return 8 * d**0.5 * eps
+
+
 def least_squares(
     a: Float[Array, "q d"], b: Float[Array, "q k"], ridge: Float[Array, ""], eps: float
 ) -> Float[Array, "d k"]:
     r"""Minimise $\|a W - b\|^2 + \lambda \|W\|^2$; minimum norm where rank is lacking.
 
     QR of `a`, bordered by $\sqrt\lambda I$; by singular values if a pivot vanishes, that
-    is, falls below the rounding left by repeated factorisations in precision `eps`
-    (`8 sqrt(d) eps` of the largest; the usual `d eps` would cut at 6e-5 in float32).
+    is, falls below the `pivot_cutoff` of precision `eps`.
     """
     d = a.shape[1]
     penalty = jnp.sqrt(ridge) * jnp.eye(d, dtype=a.dtype)
     a = jnp.concatenate([a, penalty])
     b = jnp.concatenate([b, jnp.zeros((d, b.shape[1]), b.dtype)])
     q, r = jnp.linalg.qr(a)
-    cutoff = 8 * d**0.5 * eps
+    cutoff = pivot_cutoff(d, eps)
 
     def is_deficient(r, b):
         pivots = jnp.abs(jnp.diagonal(r))

@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Bool, Float, Int, UInt
+from jaxtyping import Array, Int, UInt
 
-from ..core.types import Numeric
+from ..core.types import as_array, Numeric
 from .selection import sortable
 
 
@@ -37,12 +37,9 @@ def read_pairs(scores, genuine, valid) -> Pairs:
     )
 
 
-def check_pairs(
-    scores: Float[Numeric, "*n"],
-    genuine: Bool[Numeric, "*n"],
-    valid: Bool[Numeric, "*n"] | None,
-) -> None:
-    """Raise `ValueError` unless there is a flag for each score."""
+def as_pairs(scores, genuine, valid):
+    """Arrays of scores and of a flag for each; `ValueError` where shapes differ."""
+    scores, genuine, valid = map(as_array, (scores, genuine, valid))
     shapes = [x.shape for x in (scores, genuine, valid) if x is not None]
     if len(set(shapes)) > 1:
         raise ValueError(
@@ -51,6 +48,7 @@ def check_pairs(
         )
     if not scores.size:
         raise ValueError("There are no scores.")
+    return scores, genuine, valid
 
 
 def at_precision_of(f, scores, *args, **options):

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from ..core.types import Numeric
 from .floats import at_least_float32, home, ratio
-from .pairs import at_precision_of, check_pairs, read_pairs
+from .pairs import as_pairs, at_precision_of, read_pairs
 from .selection import above_all, unsortable
 from .target import count_limit, far_words
 
@@ -87,7 +87,7 @@ def roc_curve(
 
     Sorts; for a few rates `tar_at_far` is much faster.
     """
-    check_pairs(scores, genuine, valid)
+    scores, genuine, valid = as_pairs(scores, genuine, valid)
     return at_precision_of(_roc_curve, scores, genuine, valid)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from ..core.linalg import matmul, unit
-from ..core.types import Numeric
+from ..core.types import as_array, Numeric
 from .floats import at_least_float32
 from .templates import Templates
 
@@ -148,7 +148,8 @@ def label_pairs(
     Without `others` both sides are the same images: a pair of an image with itself is
     not valid. Both orders of a pair count, as a map makes them differ.
     """
-    right = labels if others is None else others
+    labels = as_array(labels)
+    right = labels if others is None else as_array(others)
     genuine = labels[:, None] == right[None]
     if others is None:
         return genuine, ~np.eye(labels.shape[0], dtype=bool)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
 from .floats import at_least_float32, home, ratio
-from .pairs import at_precision_of, check_pairs, read_pairs
+from .pairs import as_pairs, at_precision_of, read_pairs
 from .rules import rules
 from .selection import above_all, accepted, by_lanes, unsortable
 from .target import count_limit, far_words
@@ -109,7 +109,7 @@ def tar_at_far(
     targets of one shape. Raises `ValueError` on shapes that do not match, an unknown
     rule, or targets that are no rates.
     """
-    check_pairs(scores, genuine, valid)
+    scores, genuine, valid = as_pairs(scores, genuine, valid)
     if rule not in rules:
         raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
     words = far_words(fars)

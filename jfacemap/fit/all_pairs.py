@@ -1,10 +1,12 @@
 """All N x N maps among N models, from one joint statistic of one pass over the rows."""
 
+import warnings
 from collections.abc import Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..core.linalg import matmul
@@ -13,7 +15,7 @@ from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
-from .closed_form import solve_ridge
+from .closed_form import check_ridge, solve_ridge
 
 
 kinds = ("identity", "linear", "affine", "rotation")
@@ -41,7 +43,8 @@ def fit_all_pairs(
     One factorisation a source serves all targets, and a rotation and its way back are
     one: `maps[j, i]` is exactly the transpose of `maps[i, j]`. The diagonal holds the
     self-maps: the identity, or for least squares of lacking rank or with a ridge, what
-    that makes of it. `ridge` is for linear and affine maps.
+    that makes of it. `ridge` is for linear and affine maps. Warns, outside `jit`, of
+    models with fewer rows than dimensions, whose maps are of minimum norm.
     """
     if kind not in kinds:
         raise ValueError(f"kind is one of {', '.join(kinds)}; got {kind!r}.")
@@ -53,8 +56,27 @@ def fit_all_pairs(
         return PairMaps(tuple(map(row, joint.dims)), joint.names)
     if kind == "rotation":
         return PairMaps(_rotation_table(_rotations(joint), joint), joint.names)
+    check_ridge(ridge)
+    _warn_of_few_rows(joint, ridge, bias=kind == "affine")
     table = _least_squares(joint, ridge, centred=kind == "affine")
     return PairMaps(table, joint.names)
+
+
+def _warn_of_few_rows(joint, ridge, bias) -> None:
+    if any(isinstance(x, jax.core.Tracer) for x in (joint.count.high, ridge)):
+        return
+    count = float(np.asarray(joint.count))
+    if np.all(np.asarray(ridge) > 0):
+        return
+    named = zip(joint.names, joint.dims, strict=True)
+    short = [f"{name} ({d})" for name, d in named if count < d + bias]
+    if short:
+        warnings.warn(
+            f"{count:g} rows do not determine a map from {', '.join(short)}: of the many "
+            "that fit exactly this is the one of least norm. Pass ridge=, fit rotations, "
+            "or gather more rows.",
+            stacklevel=3,
+        )
 
 
 def _least_squares_kernel(dtype, joint, ridge, *, centred):

@@ -6,13 +6,15 @@ r"""Least squares maps in closed form (paper 000, section 3.2; thesis 002, secti
 
 import warnings
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..core.factor import least_squares, pair_factor, PairFactor
 from ..core.linalg import matmul, solve_psd
 from ..core.maps import AffineMap, LinearMap
-from ..core.moments import batch_moments, check_rows, PairMoments
+from ..core.moments import as_rows, batch_moments, PairMoments
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
 
@@ -32,13 +34,14 @@ def fit_linear(
 
     - `x`, `y`: rows of the same images under the source and the target model.
     - `weights`: non-negative row weights; a row of zero weight may hold NaN.
-    - `ridge`: $\lambda \ge 0$ of the formula (scikit-learn's `alpha`), traced.
+    - `ridge`: $\lambda \ge 0$ of the formula (scikit-learn's `alpha`), traced; where
+      its value is not yet known, a negative one is not noticed.
 
     Of many solutions (n < d, or dependent columns) the one of least norm is returned;
     `jfm.diagnose` tells. A NaN in a used row makes the map NaN. Raises `ValueError` if
-    rows do not pair up.
+    rows do not pair up, or for a negative ridge.
     """
-    _check(x, y, weights, ridge, needed=x.shape[-1])
+    x, y, weights = _check(x, y, weights, ridge, bias=0)
     return _fit_linear(x, y, weights, ridge)
 
 
@@ -54,7 +57,7 @@ def fit_affine(
     Thesis 002, eq. 3.1 (there with $\lambda = 0$). The bias is not penalised. Arguments,
     ties and NaN as in `fit_linear`.
     """
-    _check(x, y, weights, ridge, needed=x.shape[-1] + 1)
+    x, y, weights = _check(x, y, weights, ridge, bias=1)
     return _fit_affine(x, y, weights, ridge)
 
 
@@ -62,6 +65,7 @@ def solve_linear(
     moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> LinearMap:
     """The map `fit_linear` finds, from moments or a factor of the rows."""
+    check_ridge(ridge)
     return _solve_linear(moments, ridge)
 
 
@@ -69,6 +73,7 @@ def solve_affine(
     moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> AffineMap:
     """The map `fit_affine` finds, from moments or a factor of the rows."""
+    check_ridge(ridge)
     return _solve_affine(moments, ridge)
 
 
@@ -85,7 +90,7 @@ def solve_ridge(xx, xy, ridge):
 
 
 def _linear(dtype, m, ridge) -> LinearMap:
-    eps = _own_precision(m)
+    eps = own_precision(m)
     m, ridge = widen((m, jnp.asarray(ridge)), dtype)
     if isinstance(m, PairFactor):
         return LinearMap(least_squares(*m.linear, ridge, eps))
@@ -93,7 +98,7 @@ def _linear(dtype, m, ridge) -> LinearMap:
 
 
 def _affine(dtype, m, ridge) -> AffineMap:
-    eps = _own_precision(m)
+    eps = own_precision(m)
     m, ridge = widen((m, jnp.asarray(ridge)), dtype)
     if isinstance(m, PairFactor):
         weight, (mean_x, mean_y) = least_squares(*m.centred, ridge, eps), m.means
@@ -102,7 +107,7 @@ def _affine(dtype, m, ridge) -> AffineMap:
     return AffineMap(weight, mean_y - matmul(mean_x, weight))
 
 
-def _own_precision(m) -> float:
+def own_precision(m) -> float:
     """Precision a factor was gathered in, whatever it is solved in."""
     return float(jnp.finfo(m.r.dtype).eps) if isinstance(m, PairFactor) else 0.0
 
@@ -124,12 +129,20 @@ _solve_linear, _fit_linear = in_float64(_linear), _fit(_linear)
 _solve_affine, _fit_affine = in_float64(_affine), _fit(_affine)
 
 
-def _check(x, y, weights, ridge, needed: int) -> None:
-    check_rows((x, y), ("x", "y"), weights)
-    if x.shape[0] < needed and isinstance(ridge, float | int) and ridge == 0:
+def check_ridge(ridge) -> None:
+    """Raise `ValueError` unless `ridge` is a number from 0, or not yet known."""
+    if not isinstance(ridge, jax.core.Tracer) and not np.all(np.asarray(ridge) >= 0):
+        raise ValueError(f"A ridge is a penalty from 0 on; got {ridge}.")
+
+
+def _check(x, y, weights, ridge, bias: int):
+    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
+    check_ridge(ridge)
+    if x.shape[0] < x.shape[1] + bias and isinstance(ridge, float | int) and ridge == 0:
         warnings.warn(
             f"{x.shape[0]} rows do not determine a map from width {x.shape[1]}: of the "
             "many that fit exactly this is the one of least norm. Pass ridge=, fit a "
             "rotation, or gather more rows.",
             stacklevel=3,
         )
+    return x, y, weights

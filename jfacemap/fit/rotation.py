@@ -8,9 +8,10 @@ import warnings
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from ..core.factor import PairFactor
 from ..core.linalg import matmul
 from ..core.maps import RotationMap, SimilarityMap
-from ..core.moments import batch_moments, check_rows, PairMoments
+from ..core.moments import as_rows, batch_moments, PairMoments
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
@@ -36,7 +37,7 @@ def fit_rotation(
     completed by the singular vectors of the cross product, deterministically. NaN in a
     used row makes R NaN. Raises `ValueError` if rows do not pair up.
     """
-    check_rows((x, y), ("x", "y"), weights)
+    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     if x.shape[0] < min(x.shape[1], y.shape[1]):
         warnings.warn(
             f"{x.shape[0]} rows do not determine a rotation of widths {x.shape[1]} and "
@@ -59,27 +60,36 @@ def fit_similarity(
     $s = \mathrm{tr}(R'C) / \sum w_i \|(x_i - \bar x) R\|^2$. For d > k the scale is the
     best for that R; a joint optimum has no closed form. NaN if all rows are equal.
     """
-    check_rows((x, y), ("x", "y"), weights)
+    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     return _fit_similarity(x, y, weights, reflection=reflection)
 
 
-def solve_rotation(moments: PairMoments, *, reflection: bool = False) -> RotationMap:
-    """The rotation `fit_rotation` finds, from moments of the rows."""
+def solve_rotation(
+    moments: PairMoments | PairFactor, *, reflection: bool = False
+) -> RotationMap:
+    """The rotation `fit_rotation` finds, from moments or a factor of the rows."""
     return _solve_rotation(moments, reflection=reflection)
 
 
-def solve_similarity(moments: PairMoments, *, reflection: bool = False) -> SimilarityMap:
-    """The similarity `fit_similarity` finds, from moments of the rows."""
+def solve_similarity(
+    moments: PairMoments | PairFactor, *, reflection: bool = False
+) -> SimilarityMap:
+    """The similarity `fit_similarity` finds, from moments or a factor of the rows."""
     return _solve_similarity(moments, reflection=reflection)
 
 
+def _moments(dtype, m) -> PairMoments:
+    m = widen(m, dtype)
+    return m.moments if isinstance(m, PairFactor) else m
+
+
 def _rotation(dtype, m, *, reflection) -> RotationMap:
-    _, cross = uncentred(widen(m, dtype))
+    _, cross = uncentred(_moments(dtype, m))
     return RotationMap(polar(cross, reflection))
 
 
 def _similarity(dtype, m, *, reflection) -> SimilarityMap:
-    m = widen(m, dtype)
+    m = _moments(dtype, m)
     rotation = polar(m.xy, reflection)
     # For d > k the source loses the directions R drops; their energy is not scaled.
     kept = jnp.sum(rotation * matmul(m.xx, rotation))

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from ..core.gram import sum_over_chunks
 from ..core.linalg import matmul, spectrum_cutoff
 from ..core.maps import Standardize
-from ..core.moments import check_rows
+from ..core.moments import as_rows
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
 
@@ -23,7 +23,7 @@ def fit_standardize(
     $S^{-1/2}$ of the weighted covariance S (ZCA), zero along directions of no variance.
     Fit it on rows used for fitting maps, never on rows evaluated.
     """
-    check_rows((x,), ("x",), weights)
+    (x,), weights = as_rows((x,), ("x",), weights)
     return _fit_standardize(x, weights, whiten=whiten)
 
 

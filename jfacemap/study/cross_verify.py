@@ -24,7 +24,7 @@ def cross_scores(
     `scores[i, j, a, b]` compares image `a`, embedded by model i, mapped into the space of
     j and renormalised, with image `b` embedded by model j. The diagonal compares each
     model with itself unmapped; with `native=False`, through its self-map `maps[i, i]`.
-    Rows need not be unit; zero rows score 0.
+    Scale rows as they were for the fit, to unit length as a rule; zero rows score 0.
     """
     if len(embeddings) != len(maps):
         raise ValueError(f"{len(maps)} models' maps but {len(embeddings)} embeddings.")

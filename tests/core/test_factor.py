@@ -54,3 +54,19 @@ def test_rows_of_zero_weight_leave_no_trace_even_if_nan(getkey):
         ours.r.T @ ours.r, theirs.r.T @ theirs.r, rtol=1e-4, atol=1e-4
     )
     assert ours.count == 19
+
+
+def test_moments_are_those_of_the_rows(getkey):
+    x, y, w = jr.normal(getkey(), (40, 5)) + 2, jr.normal(getkey(), (40, 3)), jnp.ones(40)
+    ours = jfm.pair_factor(x, y, w.at[:7].set(3)).moments
+    theirs = jfm.pair_moments(x, y, w.at[:7].set(3))
+    for name in ("count", "mass", "mean_x", "mean_y", "xx", "xy", "yy"):
+        ours_, theirs_ = getattr(ours, name), np.asarray(getattr(theirs, name))
+        np.testing.assert_allclose(ours_, theirs_, rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("solve", (jfm.solve_rotation, jfm.solve_similarity))
+def test_rotations_are_read_off_a_factor_too(getkey, solve):
+    x, y = jr.normal(getkey(), (80, 5)) + 1, jr.normal(getkey(), (80, 5))
+    ours, theirs = (solve(f(x, y)) for f in (jfm.pair_factor, jfm.pair_moments))
+    np.testing.assert_allclose(ours.rotation, theirs.rotation, atol=2e-5)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+from jfacemap.evaluate.scoring import label_pairs
 from jfacemap.evaluate.tar import tar_at_far
 
 from . import oracles
@@ -236,3 +237,12 @@ def test_bad_input():
     for far in (-0.1, 1.5, np.nan):
         with pytest.raises(ValueError, match="rates from 0 to 1"):
             tar_at_far(scores, genuine, far)
+
+
+def test_lists_will_do(unchecked_types):
+    scores, genuine = [0.9, 0.1, 0.5, 0.2], [True, False, True, False]
+    found = tar_at_far(scores, genuine, [0.5], valid=[True, True, True, True])
+    assert found.tar == 1 and found.threshold == 0.2
+    labels = ["ann", "bob", "ann"]
+    same, valid = label_pairs(labels)
+    assert same.sum() == 5 and valid.sum() == 6

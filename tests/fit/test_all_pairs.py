@@ -1,4 +1,5 @@
 import itertools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -81,3 +82,16 @@ def test_bad_input(getkey):
     maps = jfm.fit_all_pairs(joint, "linear")
     with pytest.raises(KeyError, match="there are a, b, c, d"):
         maps["a", "z"]
+
+
+@pytest.mark.parametrize("kind, bias", [("linear", 0), ("affine", 1)])
+def test_models_of_fewer_rows_than_dimensions_are_named(getkey, kind, bias):
+    joint = jfm.joint_moments(models(getkey, n=8 - 1 + bias), names=names)
+    with pytest.warns(UserWarning, match=rf"{7 + bias} rows do not.* from c \(8\): of"):
+        jfm.fit_all_pairs(joint, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jfm.fit_all_pairs(joint, kind, ridge=1.0)
+        jfm.fit_all_pairs(joint, "rotation")
+    with pytest.raises(ValueError, match="A ridge is a penalty"):
+        jfm.fit_all_pairs(joint, kind, ridge=-1.0)
