@@ -49,7 +49,6 @@ def launch(
         raise SystemExit(2)
     began = time.perf_counter()
     results = run(config)
-    seconds = time.perf_counter() - began
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -66,14 +65,15 @@ def launch(
             "device": jax.devices()[0].device_kind,
             "cores": os.cpu_count(),
         },
-        "seconds": round(seconds, 1),
     }
-    (partial / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     for figure_name, figure in results.figures.items():
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for both formats
         for suffix in ("png", "pdf"):
             figure.savefig(partial / f"{figure_name}.{suffix}", dpi=110)
+    seconds = time.perf_counter() - began
+    record["seconds"] = round(seconds, 1)
+    (partial / "record.json").write_text(json.dumps(record, indent=2) + "\n")
     partial.rename(out)
     files = ", ".join(sorted(p.name for p in out.iterdir()))
     console.print(f"\n{seconds:.0f} s. Results in [bold]{out}[/bold]: {files}")

@@ -9,6 +9,7 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .linalg import matmul
@@ -229,7 +230,8 @@ class Standardize(AbstractMap):
 
 def identity_map(d: int, k: int | None = None, dtype=jnp.float32) -> RotationMap:
     """The naive baseline: `d` coordinates zero-padded or truncated to `k`."""
-    return RotationMap(jnp.eye(d, d if k is None else k, dtype=dtype))
+    # By NumPy: JAX would compile a program for each pair of widths.
+    return RotationMap(jnp.asarray(np.eye(d, d if k is None else k, dtype=dtype)))
 
 
 def compose(first: AbstractMap, second: AbstractMap) -> AbstractMap:

@@ -1,6 +1,7 @@
 """The bundled real embeddings: six face models on the same real images."""
 
 import dataclasses
+import hashlib
 import pathlib
 
 import numpy as np
@@ -35,6 +36,11 @@ class Faces:
     def card(self) -> str:
         """The data card: what, from where, licence notes, what it must not be used for."""
         return (_folder() / "FACES.md").read_text(encoding="utf-8")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file these came from: which data a result was made of."""
+        return hashlib.sha256((_folder() / "faces.npz").read_bytes()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.label)

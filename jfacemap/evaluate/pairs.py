@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Int, UInt
 
-from ..core.types import as_array, Numeric
+from ..core.types import as_array
 from .selection import sortable
 
 

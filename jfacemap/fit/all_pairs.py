@@ -58,7 +58,10 @@ def fit_all_pairs(
         return PairMaps(_rotation_table(_rotations(joint), joint), joint.names)
     check_ridge(ridge)
     _warn_of_few_rows(joint, ridge, bias=kind == "affine")
-    table = _least_squares(joint, ridge, centred=kind == "affine")
+    weights, biases = _least_squares(joint, ridge, float(kind == "affine"))
+    make = LinearMap if kind == "linear" else AffineMap
+    given = (weights,) if kind == "linear" else (weights, biases)
+    table = tuple(tuple(map(make, *row)) for row in zip(*given, strict=True))
     return PairMaps(table, joint.names)
 
 
@@ -79,20 +82,18 @@ def _warn_of_few_rows(joint, ridge, bias) -> None:
         )
 
 
-def _least_squares_kernel(dtype, joint, ridge, *, centred):
-    joint, ridge = widen((joint, jnp.asarray(ridge)), dtype)
+def _least_squares_kernel(dtype, joint, ridge, centred):
+    """Weights and biases, source by target; one program serves linear and affine maps."""
+    joint, ridge, centred = widen((joint, *map(jnp.asarray, (ridge, centred))), dtype)
     mean, columns = joint.mean, joint.columns
-    shift = 0 if centred else joint.mass * jnp.outer(mean, mean)
-    products = joint.scatter + shift
+    products = joint.scatter + (1 - centred) * joint.mass * jnp.outer(mean, mean)
+    cut = lambda x: tuple(x[..., target] for target in columns)
 
     def row(source):
         weight = solve_ridge(products[source, source], products[source], ridge)
-        if not centred:
-            return tuple(LinearMap(weight[:, target]) for target in columns)
-        bias = mean - matmul(mean[source], weight)
-        return tuple(AffineMap(weight[:, t], bias[t]) for t in columns)
+        return cut(weight), cut(mean - matmul(mean[source], weight))
 
-    return tuple(map(row, columns))
+    return tuple(zip(*map(row, columns), strict=True))
 
 
 def _rotations_kernel(dtype, joint):
@@ -131,5 +132,5 @@ def _rotation_table(stacks: dict[tuple[int, int], Array], joint: JointMoments):
     return tuple(tuple(maps[i, j] for j in range(n)) for i in range(n))
 
 
-_least_squares = in_float64(_least_squares_kernel, static=("centred",))
+_least_squares = in_float64(_least_squares_kernel)
 _rotations = in_float64(_rotations_kernel)

@@ -1,5 +1,6 @@
 """Verification across models: every source mapped into every target (paper 000, 3.3)."""
 
+import functools as ft
 from collections.abc import Sequence
 
 import jax
@@ -7,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..core.linalg import matmul, unit
-from ..core.maps import AffineMap
-from ..core.types import Numeric
+from ..core.types import as_array, Numeric
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..fit.all_pairs import PairMaps
 
@@ -28,15 +28,7 @@ def cross_scores(
     """
     if len(embeddings) != len(maps):
         raise ValueError(f"{len(maps)} models' maps but {len(embeddings)} embeddings.")
-    n, spaces = range(len(maps)), [_unit(jnp.asarray(x)) for x in embeddings]
-    cells = [
-        _score(None, spaces[i], spaces[i])
-        if native and i == j
-        else _score(maps[i, j].as_affine(), embeddings[i], spaces[j])
-        for i in n
-        for j in n
-    ]
-    return jnp.stack(cells).reshape(len(n), len(n), *cells[0].shape)
+    return _score(maps, tuple(map(as_array, embeddings)), native=native)
 
 
 def table_tar(
@@ -57,10 +49,13 @@ def table_tar(
     return jax.tree.map(stack, *cells)
 
 
-_unit = jax.jit(unit)
+@ft.partial(jax.jit, static_argnames="native")
+def _score(maps: PairMaps, embeddings, *, native):
+    spaces, n = tuple(map(unit, embeddings)), range(len(maps))
 
+    def cell(i, j):
+        own = native and i == j
+        mapped = spaces[i] if own else unit(maps[i, j](embeddings[i]))
+        return matmul(mapped, spaces[j].T)
 
-@jax.jit
-def _score(m: AffineMap | None, x, y):
-    # One type of map: a program is compiled for each pair of widths, not of kinds.
-    return matmul(x if m is None else unit(m(x)), y.T)
+    return jnp.stack([jnp.stack([cell(i, j) for j in n]) for i in n])
