@@ -32,6 +32,10 @@ from .evaluate.identities import (
     identity_pairs as identity_pairs,
     IdentityPairs as IdentityPairs,
 )
+from .evaluate.pooling import (
+    pool_mapped as pool_mapped,
+    pool_templates as pool_templates,
+)
 from .evaluate.roc import roc_curve as roc_curve, RocCurve as RocCurve
 from .evaluate.scoring import (
     label_pairs as label_pairs,
@@ -44,7 +48,6 @@ from .evaluate.tar import tar_at_far as tar_at_far, TarAtFar as TarAtFar
 from .evaluate.templates import (
     group_templates as group_templates,
     Grouping as Grouping,
-    pool_templates as pool_templates,
     Templates as Templates,
 )
 from .evaluate.wilson import (

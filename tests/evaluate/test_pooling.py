@@ -4,8 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jfacemap as jfm
+from jfacemap.evaluate import pooling
+from jfacemap.evaluate.pooling import pool_mapped, pool_templates
 from jfacemap.evaluate.scoring import score_all
-from jfacemap.evaluate.templates import group_templates, pool_templates, Templates
+from jfacemap.evaluate.templates import group_templates, Templates
 
 
 def images(n=60, d=5, seed=0):
@@ -121,3 +124,77 @@ def test_bad_input():
         Templates([1, 2], x[:3])
     with pytest.raises(ValueError, match="more than one row"):
         Templates([1, 2, 1], x[:3])
+
+
+def random_map(kind, d=5, k=5, seed=2):
+    rng = np.random.default_rng(seed)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)
+    if kind == "rotation":
+        q, _ = np.linalg.qr(rng.normal(size=(max(d, k), min(d, k))))
+        return jfm.RotationMap(jnp.asarray(q if d > k else q.T, jnp.float32))
+    weight = draw(d, k)
+    return jfm.LinearMap(weight) if kind == "linear" else jfm.AffineMap(weight, draw(k))
+
+
+@pytest.mark.parametrize("rows", (7, 16, 2048))
+@pytest.mark.parametrize("weighted", (False, True))
+@pytest.mark.parametrize("normalize", (False, True))
+@pytest.mark.parametrize(
+    "kind, k",
+    [("linear", 3), ("affine", 9), ("rotation", 5), ("rotation", 9), ("rotation", 3)],
+)
+def test_mapped_images_are_scaled_and_pooled(
+    kind, k, normalize, weighted, rows, monkeypatch
+):
+    monkeypatch.setattr(pooling, "chunk_rows", rows)
+    jax.clear_caches()
+    x, template, media = images()
+    weights = np.float32(np.random.default_rng(1).random(60)) if weighted else None
+    m = random_map(kind, k=k)
+    ours = pool_mapped(
+        m,
+        x,
+        group_templates(template, media),
+        weights=weights,
+        normalize_images=normalize,
+    )
+    affine = m.as_affine()
+    mapped = np.float64(x) @ np.float64(affine.weight) + np.float64(affine.bias)
+    theirs = slowly(mapped, template, media, weights, normalize)
+    np.testing.assert_allclose(ours.vectors, theirs, atol=3e-6)
+
+
+def test_many_maps_in_one_pass_are_each_alone():
+    x, template, media = images()
+    grouping = group_templates(template, media)
+    maps = [random_map("linear", k=3), random_map("rotation", k=9), random_map("affine")]
+    for m, ours in zip(maps, pool_mapped(maps, x, grouping), strict=True):
+        alone = pool_mapped(m, x, grouping)
+        np.testing.assert_allclose(ours.vectors, alone.vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ("linear", "affine", "rotation"))
+def test_pooling_first_is_exact_where_images_are_not_scaled(kind):
+    x, template, media = images()
+    weights = np.float32(np.random.default_rng(1).random(60))
+    m, grouping = random_map(kind, k=3), group_templates(template, media)
+    early, late = (
+        pool_mapped(
+            m, x, grouping, weights=weights, normalize_images=False, pool_first=first
+        )
+        for first in (True, False)
+    )
+    np.testing.assert_allclose(early.vectors, late.vectors, atol=3e-6)
+
+
+def test_pooling_first_differs_where_a_linear_map_stretches_images():
+    x, template, media = images()
+    m, grouping = random_map("linear"), group_templates(template, media)
+    early, late = (pool_mapped(m, x, grouping, pool_first=f) for f in (True, False))
+    assert np.abs(early.vectors - late.vectors).max() > 1e-2
+
+
+def test_a_map_of_another_width_is_refused():
+    x, template, media = images()
+    with pytest.raises(ValueError, match=r"width 4 does not take.*\(60, 5\)"):
+        pool_mapped(random_map("linear", d=4), x, group_templates(template, media))
