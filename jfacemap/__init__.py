@@ -28,10 +28,12 @@ from .evaluate.confidence import (
     tar_confidence as tar_confidence,
     TarConfidence as TarConfidence,
 )
+from .evaluate.cross_match import cross_match as cross_match, CrossMatch as CrossMatch
 from .evaluate.identities import (
     identity_pairs as identity_pairs,
     IdentityPairs as IdentityPairs,
 )
+from .evaluate.match_counts import FineCounts as FineCounts, MatchCounts as MatchCounts
 from .evaluate.pooling import (
     pool_mapped as pool_mapped,
     pool_templates as pool_templates,

@@ -1,0 +1,96 @@
+"""Scores of all comparisons, counted and not kept: a mergeable histogram of each class.
+
+A score is one of 2^32 float32 values. Its order (`selection.sortable`) splits in two
+halves: the upper 16 bits say which of 65,536 bins it falls in, the lower 16 bits where in
+the bin. One pass counts all bins; a second counts the lower halves inside the few bins
+that hold a wanted threshold, and there every score is known to the last bit.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Int, Integer
+
+from ..core.monoid import merges
+from .roc import RocCurve
+
+
+bins = 2**16
+"""Bins of a pass: half of the bits of a score."""
+
+
+class MatchCounts(eqx.Module):
+    """How many scores of each class fall in each bin, from the lowest to the highest.
+
+    - `genuine`, `impostor (*maps, 65536)`: int64
+    - `n_nan (*maps,)`: comparisons whose score is NaN; they are in no bin
+
+    Summaries of disjoint comparisons merge (`jfm.merge`).
+    """
+
+    genuine: Int[np.ndarray, "*maps bins"]
+    impostor: Int[np.ndarray, "*maps bins"]
+    n_nan: Int[np.ndarray, "*maps"]
+
+    @classmethod
+    def zero(cls, *maps: int) -> "MatchCounts":
+        """The neutral element, for results of shape `maps`."""
+        none = np.zeros((*maps, bins), np.int64)
+        return cls(none, none, np.zeros(maps, np.int64))
+
+    @property
+    def curve(self) -> RocCurve:
+        """The operating points at the edges of bins: exact counts at those thresholds.
+
+        Bins are 1/128 of a score wide and have 65,537 edges; a few scores share each. The
+        curve between edges is that of `roc_curve` on the scores themselves. For DET plots
+        take `far` and `1 - tar`.
+        """
+        fall = lambda x: np.pad(x[..., ::-1].cumsum(-1), [(0, 0)] * (x.ndim - 1) + [(1, 0)])
+        edges = np.arange(bins, dtype=np.uint32)[::-1] << 16
+        thresholds = np.append(np.float32(np.inf), scores_of(edges))
+        genuine, impostor = fall(self.genuine), fall(self.impostor)
+        return RocCurve(
+            genuine_accepts=genuine,
+            impostor_accepts=impostor,
+            thresholds=np.broadcast_to(thresholds, genuine.shape).copy(),
+            n_genuine=genuine[..., -1],
+            n_impostor=impostor[..., -1],
+            n_nan=self.n_nan,
+        )
+
+
+class FineCounts(eqx.Module):
+    """Counts of single scores inside some bins.
+
+    - `bins (*maps, r)`: the bins, the same number for each map
+    - `genuine`, `impostor (*maps, r, 65536)`: by the lower half of the score's bits
+    """
+
+    bins: Int[np.ndarray, "*maps r"]
+    genuine: Int[np.ndarray, "*maps r low"]
+    impostor: Int[np.ndarray, "*maps r low"]
+
+
+@merges(MatchCounts)
+def _merge_counts(a: MatchCounts, b: MatchCounts) -> MatchCounts:
+    return MatchCounts(
+        a.genuine + b.genuine, a.impostor + b.impostor, np.asarray(a.n_nan + b.n_nan)
+    )
+
+
+@merges(FineCounts)
+def _merge_fine(a: FineCounts, b: FineCounts) -> FineCounts:
+    if not np.array_equal(a.bins, b.bins):
+        raise ValueError(f"Counts inside different bins do not merge: {a.bins}, {b.bins}.")
+    return FineCounts(a.bins, a.genuine + b.genuine, a.impostor + b.impostor)
+
+
+def scores_of(keys: Integer[np.ndarray, "*n"]) -> Any:
+    """The float32 score of each key of `selection.sortable`; infinite past the last."""
+    sign = np.uint32(1 << 31)
+    keys = np.asarray(keys, np.uint32)
+    scores = np.where(keys >= sign, keys ^ sign, ~keys).view(np.float32)
+    beyond = np.where(keys >= sign, np.float32(np.inf), np.float32(-np.inf))
+    return np.where(np.isnan(scores), beyond, scores)

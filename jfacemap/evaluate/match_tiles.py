@@ -1,0 +1,101 @@
+"""One pass over all comparisons of two sides, tile by tile, in bounded memory."""
+
+import functools as ft
+import itertools
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..core.linalg import matmul
+from .match_counts import bins, FineCounts, MatchCounts
+from .selection import sortable
+
+
+tile_rows, tile_columns = 256, 2**14
+"""Comparisons of a tile: 4 million scores, 16 MB."""
+
+Progress = Callable[[int, int], None]
+
+
+def count_bins(gallery, probes, people, progress: Progress) -> MatchCounts:
+    """Counts by bin of one map: vectors of both sides, and `(gallery, probe)` people."""
+    total = MatchCounts.zero()
+    genuine, both = total.genuine.copy(), total.impostor.copy()
+    n_nan = 0
+    for a, b, cells, padding, done in _tiles(gallery, probes, people):
+        every, own = _count_tile(a, b, cells)
+        every, own = np.asarray(every, np.int64), np.asarray(own, np.int64)
+        n_nan += every[0] - padding
+        every[0] = own[0] = 0
+        genuine, both = genuine + own, both + every
+        progress(*done)
+    return MatchCounts(genuine, both - genuine, np.asarray(n_nan))
+
+
+def count_inside(gallery, probes, people, wanted, progress: Progress) -> FineCounts:
+    """Counts by lower half of the bits inside the bins `wanted (r,)` of one map."""
+    slot = np.full(bins, -1, np.int32)
+    slot[wanted] = np.arange(len(wanted))
+    shape = len(wanted), bins
+    genuine, both = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for a, b, cells, _, done in _tiles(gallery, probes, people):
+        every, own = _count_in_tile(a, b, cells, slot, size=len(wanted))
+        both += np.asarray(every, np.int64)
+        genuine += np.asarray(own, np.int64)
+        progress(*done)
+    return FineCounts(np.asarray(wanted), genuine, both - genuine)
+
+
+def _tiles(gallery, probes, people) -> Iterator[tuple]:
+    """Blocks of both sides, the cells of genuine pairs, padding, and how far we are."""
+    rows = min(tile_rows, len(gallery))
+    columns = min(tile_columns, len(probes))
+    starts = itertools.product(range(0, len(probes), columns), range(0, len(gallery), rows))
+    starts = list(starts)
+    for step, (j, i) in enumerate(starts):
+        a, b = _block(gallery, i, rows), _block(probes, j, columns)
+        left, right = people[0][i : i + rows], people[1][j : j + columns]
+        same = np.zeros((left.size, columns), bool)
+        np.equal(left[:, None], right[None], out=same[:, : right.size])
+        mates = np.flatnonzero(same)
+        size = 1 << max(8, int(mates.size - 1).bit_length())  # few sizes, few programs
+        cells = np.full(size, rows * columns, np.int32)
+        cells[: mates.size] = mates
+        padding = rows * columns - left.size * right.size
+        yield a, b, cells, padding, (step + 1, len(starts))
+
+
+def _block(vectors, start, size):
+    """`size` rows from `start`; rows past the end are NaN, and so are their scores."""
+    block = jnp.asarray(vectors[start : start + size])
+    fill = size - block.shape[0]
+    return jnp.pad(block, ((0, fill), (0, 0)), constant_values=jnp.nan) if fill else block
+
+
+def _keys(a, b, cells):
+    key = sortable(matmul(a, b.T)).ravel()
+    # Cells past the tile are padding: key 0, which no score has.
+    own = jnp.where(cells < key.size, key[jnp.minimum(cells, key.size - 1)], 0)
+    return key, own
+
+
+@jax.jit
+def _count_tile(a, b, cells):
+    count = lambda key: jnp.zeros(bins, jnp.int32).at[(key >> 16).astype(jnp.int32)].add(1)
+    return tuple(map(count, _keys(a, b, cells)))
+
+
+@ft.partial(jax.jit, static_argnames="size")
+def _count_in_tile(a, b, cells, slot, *, size):
+    slot = jnp.asarray(slot)
+
+    def count(key):
+        which = slot[(key >> 16).astype(jnp.int32)]
+        low = (key & (bins - 1)).astype(jnp.int32)
+        at = jnp.where(which < 0, size * bins, which * bins + low)
+        none = jnp.zeros(size * bins, jnp.int32)
+        return none.at[at].add(1, mode="drop").reshape(size, bins)
+
+    return tuple(map(count, _keys(a, b, cells)))

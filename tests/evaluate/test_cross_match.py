@@ -1,0 +1,164 @@
+"""Streamed counts against `tar_at_far` and `roc_curve` of the scores themselves.
+
+Vectors are small whole numbers over a power of two: their inner products are exact, in
+whatever order a product adds them up.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import jfacemap as jfm
+from jfacemap.evaluate import match_tiles
+from jfacemap.evaluate.match_counts import MatchCounts, scores_of
+from jfacemap.evaluate.match_points import count_limits, rules
+from jfacemap.evaluate.match_tiles import count_bins
+from jfacemap.evaluate.selection import sortable
+
+
+fars = [0.0, 1e-4, 1e-3, 0.01, 0.1, 0.5, 1.0]
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(match_tiles, "tile_rows", 16)
+    monkeypatch.setattr(match_tiles, "tile_columns", 32)
+
+
+def sides(seed=0, m=37, n=83, digits=256, people=9):
+    rng = np.random.default_rng(seed)
+    who = rng.integers(0, people, m), rng.integers(0, people, n)
+    centre = rng.integers(-digits, digits, (people, 8))
+    draw = lambda w: (centre[w] + rng.integers(-digits, digits, (w.size, 8))) // 2
+    a, b = (np.float32(draw(w) / digits) for w in who)
+    ids = lambda k: np.arange(k) * 3 + 5
+    return jfm.Templates(ids(m), a), jfm.Templates(ids(n), b), *who
+
+
+def truth(a, b, left, right, rule):
+    scores = np.float32(np.float64(a.vectors) @ np.float64(b.vectors).T)
+    return jfm.tar_at_far(scores, left[:, None] == right[None], fars, rule=rule)
+
+
+def assert_same(ours, theirs):
+    for name in ("genuine_accepts", "impostor_accepts", "threshold", "supported"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), name)
+    for name in ("genuine_at_zero", "n_genuine", "n_impostor", "n_nan"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    for name in ("tar", "far", "target", "tar_at_zero"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), name)
+
+
+@pytest.mark.parametrize("digits", (2, 256), ids=("ties", "few ties"))
+@pytest.mark.parametrize("rule", rules)
+def test_equals_tar_at_far_to_the_last_bit(rule, digits):
+    for seed in range(3):
+        a, b, left, right = sides(seed, digits=digits)
+        ours = jfm.cross_match(a, b, left, right, fars, rule=rule)
+        assert_same(ours.tar, truth(a, b, left, right, rule))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**20), m=st.integers(1, 40), n=st.integers(1, 70),
+       rule=st.sampled_from(rules))  # fmt: skip
+def test_any_sizes(seed, m, n, rule):
+    a, b, left, right = sides(seed, m, n, digits=4, people=3)
+    ours = jfm.cross_match(a, b, left, right, fars, rule=rule)
+    assert_same(ours.tar, truth(a, b, left, right, rule))
+
+
+def test_scores_that_share_bins_are_told_apart():
+    """All scores within one bin of 1/128: the thresholds are in the lower bits."""
+    rng = np.random.default_rng(0)
+    a = np.float32(1 + rng.integers(0, 2000, (40, 1)) / 2**22)
+    b = np.ones((60, 1), np.float32)
+    left, right = rng.integers(0, 5, 40), rng.integers(0, 5, 60)
+    sides = jfm.Templates(np.arange(40), a), jfm.Templates(np.arange(60), b)
+    assert np.count_nonzero(count_bins(a, b, (left, right), lambda *_: None).genuine) == 1
+    for rule in rules:
+        ours = jfm.cross_match(*sides, left, right, fars, rule=rule)
+        assert_same(ours.tar, truth(*sides, left, right, rule))
+
+
+def test_several_sets_of_probes_at_once():
+    a, b, left, right = sides()
+    other = jfm.Templates(np.asarray(b.ids), b.vectors[:, ::-1].copy())
+    ours = jfm.cross_match(a, [b, other], left, right, fars)
+    assert ours.tar.tar.shape == (2, len(fars)) and ours.counts.genuine.shape[0] == 2
+    for i, side in enumerate((b, other)):
+        theirs = truth(a, side, left, right, "strict")
+        np.testing.assert_array_equal(ours.tar.tar[i], theirs.tar)
+        np.testing.assert_array_equal(ours.tar.threshold[i], theirs.threshold)
+
+
+def test_nan_is_counted_and_never_accepted():
+    a, b, left, right = sides()
+    broken = b.vectors.copy()
+    broken[[3, 50]] = np.nan
+    b = jfm.Templates(np.asarray(b.ids), broken)
+    ours = jfm.cross_match(a, b, left, right, fars)
+    assert ours.tar.n_nan == 2 * 37
+    total = ours.counts.genuine.sum() + ours.counts.impostor.sum()
+    assert total == 37 * 81 == ours.tar.n_genuine + ours.tar.n_impostor
+
+
+def test_counts_of_parts_merge_to_those_of_the_whole():
+    a, b, left, right = sides()
+    quiet = lambda *_: None
+    whole = count_bins(a.vectors, b.vectors, (left, right), quiet)
+    parts = [
+        count_bins(a.vectors[rows], b.vectors, (left[rows], right), quiet)
+        for rows in (slice(0, 11), slice(11, 37))
+    ]
+    merged = jfm.merge(jfm.merge(MatchCounts.zero(), parts[0]), parts[1])
+    for name in ("genuine", "impostor", "n_nan"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))
+
+
+def test_the_curve_is_exact_at_the_edges_of_bins():
+    a, b, left, right = sides()
+    curve = jfm.cross_match(a, b, left, right, fars).counts.curve
+    scores = np.float64(a.vectors) @ np.float64(b.vectors).T
+    same = left[:, None] == right[None]
+    real = np.isfinite(curve.thresholds)
+    for i in np.flatnonzero(real)[::997]:
+        accepted = scores >= curve.thresholds[i]
+        assert curve.genuine_accepts[i] == np.sum(accepted & same)
+        assert curve.impostor_accepts[i] == np.sum(accepted & ~same)
+    exact = jfm.roc_curve(np.float32(scores), same)
+    assert abs(curve.area - exact.area) < 2e-3
+    assert abs(curve.equal_error_rate - exact.equal_error_rate) < 2e-2
+
+
+def test_keys_and_scores_are_inverse():
+    scores = np.float32([-np.inf, -2.5, -1e-40, 0, 1e-40, 0.3, np.inf])
+    np.testing.assert_array_equal(
+        scores_of(np.asarray(sortable(jnp.asarray(scores)))), scores
+    )
+
+
+@given(n=st.integers(1, 10**12), far=st.floats(0, 1))
+def test_limits_are_those_of_float64_division(n, far):
+    (k,) = count_limits(n, np.array([far]))
+    assert k / n <= far and (k == n or (k + 1) / n > far)
+
+
+def test_progress_counts_tiles():
+    a, b, left, right = sides()
+    seen = []
+    jfm.cross_match(a, b, left, right, fars, progress=lambda *done: seen.append(done))
+    assert seen[:9] == [(i, 9) for i in range(1, 10)] and len(seen) % 9 == 0
+
+
+def test_bad_input_is_refused():
+    a, b, left, right = sides()
+    with pytest.raises(ValueError, match=r"rule is one of strict.*'insightface' needs"):
+        jfm.cross_match(a, b, left, right, fars, rule="insightface")
+    with pytest.raises(ValueError, match=r"83 probe templates need .* got \(82,\)"):
+        jfm.cross_match(a, b, left, right[1:], fars)
+    with pytest.raises(ValueError, match="rates from 0 to 1"):
+        jfm.cross_match(a, b, left, right, [2.0])
+    narrow = jfm.Templates(np.asarray(b.ids), b.vectors[:, 1:])
+    with pytest.raises(ValueError, match=r"\(83, 7\) do not compare .*\(37, 8\)"):
+        jfm.cross_match(a, narrow, left, right, fars)
