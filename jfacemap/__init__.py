@@ -29,6 +29,7 @@ from .evaluate.confidence import (
     TarConfidence as TarConfidence,
 )
 from .evaluate.cross_match import cross_match as cross_match, CrossMatch as CrossMatch
+from .evaluate.identify import Identification as Identification, identify as identify
 from .evaluate.identities import (
     identity_pairs as identity_pairs,
     IdentityPairs as IdentityPairs,
@@ -46,6 +47,7 @@ from .evaluate.scoring import (
     score_all as score_all,
     score_pairs as score_pairs,
 )
+from .evaluate.subject_bootstrap import subject_confidence as subject_confidence
 from .evaluate.tar import tar_at_far as tar_at_far, TarAtFar as TarAtFar
 from .evaluate.templates import (
     group_templates as group_templates,
@@ -73,3 +75,11 @@ from .fit.rotation import (
 )
 from .fit.standardize import fit_standardize as fit_standardize
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
+from .study.verify_map import (
+    ijb_fars as ijb_fars,
+    MapVerdict as MapVerdict,
+    plan_verification as plan_verification,
+    VerificationPlan as VerificationPlan,
+    verify_map as verify_map,
+)
+from .study.verify_pairs import PairVerdicts as PairVerdicts, verify_pairs as verify_pairs

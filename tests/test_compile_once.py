@@ -23,6 +23,9 @@ arrays = {"fars": [np.float32(far) for far in fars], "ridge": np.float32(ridges)
 
 table = lambda kind: lambda ridge: jfm.fit_all_pairs(joint, kind, ridge=ridge)
 pool = lambda w: jfm.pool_templates(x, grouping, weights=w)
+pool_through = lambda w: jfm.pool_mapped(
+    jfm.identity_map(x.shape[1]), x, grouping, weights=w
+)
 tar = lambda rule: lambda fars: jfm.tar_at_far(scores, genuine, fars, rule=rule)
 
 sweeps = {
@@ -42,6 +45,7 @@ sweeps = {
     "pair_factor weights": (lambda w: jfm.pair_factor(x, y, w), weights),
     "joint_moments weights": (lambda w: jfm.joint_moments(rows, w), weights),
     "pool_templates weights": (pool, weights),
+    "pool_mapped weights": (pool_through, weights),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},
 }
 each_sweep = pytest.mark.parametrize("sweep", sweeps, ids=sweeps)

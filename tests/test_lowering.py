@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.evaluate.identify import _search_tile
+from jfacemap.evaluate.match_counts import bins
+from jfacemap.evaluate.match_tiles import _count_in_tile, _count_tile
 from jfacemap.evaluate.rules import rules
 from jfacemap.evaluate.scoring import plan_pairs, score_all
 
@@ -34,7 +37,7 @@ maps = (
     of(jfm.Standardize, shape(6), shape(6, 6)),
 )
 
-ids = np.arange(20)
+ids, rows = np.arange(20), np.arange(20, dtype=np.int32)
 both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
 plan = plan_pairs(*both, np.stack([ids, ids], axis=1))
 scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
@@ -43,6 +46,9 @@ table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
 pool = lambda x, w: jfm.pool_templates(x, jfm.group_templates(ids // 2, ids), weights=w)
+pool_through = lambda m, x, w: jfm.pool_mapped(
+    m, x, jfm.group_templates(ids // 2, ids), weights=w
+)
 score = lambda a, b: jfm.score_pairs(jfm.Templates(ids, a), jfm.Templates(ids, b), plan)
 tar = lambda rule: lambda scores, genuine: jfm.tar_at_far(scores, genuine, fars, rule=rule)
 
@@ -62,6 +68,7 @@ cases = {
     "pair_moments": (jfm.pair_moments, x, z, w),
     "pair_factor": (jfm.pair_factor, x, z, w),
     "joint_moments": (join, x, y, z),
+    "pair_moments float32": (lambda *r: jfm.pair_moments(*r, precision="float32"), x, z),
     "joint_moments float32": (lambda *rows: join(*rows, precision="float32"), x, y, z),
     "merge": (jfm.merge, pair, pair),
     "merge joint": (jfm.merge, joint, joint),
@@ -71,8 +78,10 @@ cases = {
     "solve_affine": (jfm.solve_affine, pair),
     "solve_affine factor": (jfm.solve_affine, factor),
     "solve_rotation": (jfm.solve_rotation, square),
+    "solve_rotation factor": (jfm.solve_rotation, factor),
     "solve_similarity": (jfm.solve_similarity, square),
     "diagnose": (jfm.diagnose, pair),
+    "diagnose factor": (jfm.diagnose, factor),
     "identity_map": (lambda x: jfm.identity_map(6, 4)(x), x),
     **{
         f"fit_all_pairs {kind}": (all_pairs(kind), joint)
@@ -83,6 +92,13 @@ cases = {
     **{f"compose {type(m).__name__}": (jfm.compose, rotation, m) for m in maps},
     "unit": (jfm.unit, x),
     "pool_templates": (pool, x, w),
+    **{f"pool_mapped {type(m).__name__}": (pool_through, m, x, w) for m in maps[:3]},
+    "cross_match": (_count_tile, x, y, rows),
+    "cross_match inside": (
+        lambda a, b: _count_in_tile(a, b, rows, np.zeros(bins, np.int32), size=2),
+        *(x, y),
+    ),
+    "identify": (lambda a, b: _search_tile(a, b, rows, rows), x, y),
     "score_pairs": (score, x, y),
     "score_all": (score_all, x, y),
     "roc_curve": (jfm.roc_curve, scores, genuine),
@@ -105,9 +121,14 @@ host_only = {
     "load",
     "load_faces",
     "plan_pairs",
+    "plan_verification",
     "save",
     "simultaneous_band",
+    "subject_confidence",
     "tar_confidence",
+    "verify_map",
+    "verify_pairs",
+    "wilson_intervals",
 }
 """Files, ids and labels, and what the host drives through kernels."""
 

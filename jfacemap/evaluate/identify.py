@@ -1,0 +1,135 @@
+"""Identification: each probe searched in a gallery (IJB 1:N; paper 000, section 3.1)."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..core.linalg import matmul
+from .tar import tar_at_far, TarAtFar
+from .templates import Templates
+
+
+tile_scores = 2**22
+"""Scores held at once."""
+
+
+class Identification(eqx.Module):
+    """What searching n probes in a gallery found; host arrays.
+
+    - `mated (n,)`: whether the gallery holds the probe's subject
+    - `rank (n,)`: place of the mate, 1 the best; 0 where there is none, or its score is NaN
+    - `mate_score`, `best_score (n,)`: of the best mate (-inf without) and of the best of
+      all others
+    - `open_set`: the true positive identification rate (`.tar`) at each target false
+      positive identification rate (`.far` achieved, `.threshold`)
+    """
+
+    mated: Bool[np.ndarray, " n"]
+    rank: Int[np.ndarray, " n"]
+    mate_score: Float[np.ndarray, " n"]
+    best_score: Float[np.ndarray, " n"]
+    open_set: TarAtFar | None
+    gallery_size: int = eqx.field(static=True)
+
+    def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
+        """Share of mated probes whose mate is among the first `ranks`; NaN without any."""
+        found = self.rank[self.mated]
+        ranks = np.asarray(ranks)
+        hits = (found > 0) & (found <= ranks[..., None])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(hits.sum(-1) / np.float64(found.size))
+
+    @property
+    def cmc(self) -> Float[np.ndarray, " r"]:
+        """Cumulative match characteristic: `hit_rate` at ranks 1, 2, ... gallery size."""
+        return self.hit_rate(np.arange(1, self.gallery_size + 1))
+
+    @property
+    def tpir_at_fpir(self) -> Float[np.ndarray, "*q"]:
+        """Mated probes whose mate scores at least the threshold, at each target FPIR."""
+        if self.open_set is None:
+            raise ValueError(
+                "An open-set rate needs probes of both kinds: here "
+                f"{np.count_nonzero(self.mated)} of {self.mated.size} have a mate."
+            )
+        return np.asarray(self.open_set.tar)
+
+
+def identify(
+    gallery: Templates,
+    probes: Templates,
+    gallery_subjects,
+    probe_subjects,
+    *,
+    fpirs: float | Sequence[float] = (1e-2, 1e-1),
+    rule: str = "strict",
+    within: int | None = None,
+) -> Identification:
+    """Search every probe in the gallery.
+
+    **Arguments:**
+
+    - `gallery`, `probes`: templates of one space; scores are inner products.
+    - `gallery_subjects (m,)`, `probe_subjects (n,)`: who each template shows. A subject
+      with several gallery templates counts once, by its best.
+    - `fpirs`: targets. FPIR is the share of probes without a mate whose best score reaches
+      the threshold; TPIR the share of those with one whose mate's does. The threshold
+      follows `rule` of `tar_at_far`.
+    - `within`: count a mate for TPIR only among the first `within` ranks.
+
+    A mate's rank is 1 plus the templates of others that score at least as much: ties count
+    against it. NaN is never a hit. Without probes of both kinds `open_set` is None. Raises
+    `ValueError` on shapes that do not match.
+    """
+    sides = (gallery, gallery_subjects), (probes, probe_subjects)
+    for templates, subjects in sides:
+        if np.shape(subjects) != (len(templates.ids),):
+            raise ValueError(
+                f"{len(templates.ids)} templates need a subject each; got "
+                f"{np.shape(subjects)}."
+            )
+    if gallery.vectors.shape[1] != probes.vectors.shape[1]:
+        raise ValueError(
+            f"Probes {probes.vectors.shape} do not compare with a gallery "
+            f"{gallery.vectors.shape}: map one side."
+        )
+    m = len(gallery.ids)
+    both = np.concatenate([np.asarray(gallery_subjects), np.asarray(probe_subjects)])
+    _, code = np.unique(both, return_inverse=True)
+    code = code.astype(np.int32)
+    mate, best, rank = _search(gallery.vectors, probes.vectors, code[:m], code[m:])
+    mated = np.isin(code[m:], code[:m])
+    open_set = None
+    if mated.any() and not mated.all():
+        counted = mate if within is None else np.where(rank <= within, mate, np.nan)
+        scores = np.where(mated, counted, best)
+        open_set = tar_at_far(scores, mated, fpirs, rule=rule)
+    return Identification(mated, rank, mate, best, open_set, len(np.unique(code[:m])))
+
+
+def _search(gallery, probes, left, right):
+    """Best mate, best other, and rank of the mate, of each probe, tile by tile."""
+    size = max(1, min(len(probes), tile_scores // len(gallery)))
+    parts = []
+    for start in range(0, len(probes), size):
+        rows, who = probes[start : start + size], right[start : start + size]
+        fill = size - len(who)  # one shape, one program
+        rows = jnp.pad(jnp.asarray(rows), ((0, fill), (0, 0)))
+        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)))
+        parts.append([np.asarray(x)[: len(who)] for x in found])
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+
+@jax.jit
+def _search_tile(gallery, probes, left, right):
+    scores = matmul(probes, gallery.T)
+    same = right[:, None] == left[None]
+    mate = jnp.max(jnp.where(same, scores, -jnp.inf), axis=1)
+    best = jnp.max(jnp.where(same, -jnp.inf, scores), axis=1)
+    ahead = jnp.sum(~same & (scores >= mate[:, None]), axis=1, dtype=jnp.int32)
+    rank = jnp.where(jnp.any(same, axis=1) & ~jnp.isnan(mate), 1 + ahead, 0)
+    return mate, best, rank

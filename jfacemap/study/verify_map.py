@@ -1,0 +1,133 @@
+"""Verification through a map, from image embeddings to TAR (paper 000, section 3.3)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..core.maps import AbstractMap
+from ..core.types import Numeric
+from ..data.protocol import Protocol
+from ..evaluate.pooling import pool_mapped, pool_templates
+from ..evaluate.scoring import PairPlan, plan_pairs, score_pairs
+from ..evaluate.tar import tar_at_far, TarAtFar
+from ..evaluate.templates import group_templates, Grouping, Templates
+
+
+ijb_fars = 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1
+"""The six false accept rates of paper 000, Table 2."""
+
+Side = Literal["probe", "gallery", "both"]
+
+
+class VerificationPlan(eqx.Module):
+    """A protocol made ready, once for all models: rows, groups and pairs of each side.
+
+    - `rows`, `grouping`: images of the first and of the second templates of the pairs, and
+      the templates they make
+    - `pairs`: where each pair's score is computed
+    - `genuine (P,)`: whether a pair is one person
+    """
+
+    rows: tuple[np.ndarray, np.ndarray]
+    grouping: tuple[Grouping, Grouping]
+    pairs: PairPlan
+    genuine: np.ndarray
+
+    @property
+    def n_images(self) -> int:
+        """Images the protocol has: rows every model must embed."""
+        return self.rows[0].size
+
+
+class MapVerdict(eqx.Module):
+    """TAR at each FAR of one map, its scores `(P,)`, and which side was mapped."""
+
+    tar: TarAtFar
+    scores: Float[Array, " P"]
+    mapped_side: str = eqx.field(static=True)
+
+
+def plan_verification(protocol: Protocol) -> VerificationPlan:
+    """Group images by template and media, and look up the pairs; on the host, once.
+
+    Of a pair the first template is the gallery's and the second the probe's, as in the
+    published files. Only templates that occur in a pair are pooled.
+    """
+    rows, groups = [], []
+    for side in protocol.pairs.T:
+        used = np.isin(protocol.template, np.unique(side))
+        rows.append(used)
+        groups.append(group_templates(protocol.template[used], protocol.media[used]))
+    sides = [Templates(g.ids, np.zeros((len(g.ids), 1), np.float32)) for g in groups]
+    pairs = plan_pairs(*sides, protocol.pairs)
+    return VerificationPlan(tuple(rows), tuple(groups), pairs, protocol.genuine)
+
+
+def as_plan(protocol: Protocol | VerificationPlan) -> VerificationPlan:
+    """The plan of a protocol, or the plan given."""
+    ready = isinstance(protocol, VerificationPlan)
+    return protocol if ready else plan_verification(protocol)
+
+
+def verify_map(
+    m: AbstractMap,
+    source: Float[Numeric, "n d"],
+    target: Float[Numeric, "n k"],
+    protocol: Protocol | VerificationPlan,
+    *,
+    mapped_side: Side = "probe",
+    fars: float | Sequence[float] = ijb_fars,
+    rule: str = "strict",
+    weights: Float[Numeric, " n"] | None = None,
+    normalize_images: bool = True,
+    pool_first: bool = False,
+) -> MapVerdict:
+    """Compare source embeddings, mapped, with target embeddings, pair by pair.
+
+    Images of the mapped side are embedded by the source, mapped, scaled to unit length and
+    pooled to templates; those of the other side are embedded by the target and pooled.
+    Score is the inner product of unit templates.
+
+    **Arguments:**
+
+    - `source`, `target`: embeddings of all n images of the protocol, in its order.
+    - `protocol`: a `Protocol`, or its `plan_verification`, which saves the look-up when
+      several maps are verified.
+    - `mapped_side`: "probe" maps the probes into the target's gallery; "gallery" the
+      gallery; "both" maps both (paper 000, 3.3 read literally).
+    - `fars`, `rule`: as in `tar_at_far`.
+    - `weights`, `normalize_images`, `pool_first`: as in `pool_mapped`; weights serve both
+      sides. `normalize_images` scales the images of the unmapped side too.
+
+    Raises `ValueError` if rows do not match the protocol or widths the map.
+    """
+    plan = as_plan(protocol)
+    if mapped_side not in ("probe", "gallery", "both"):
+        raise ValueError(
+            f"mapped_side is 'probe', 'gallery' or 'both'; got {mapped_side!r}."
+        )
+    for name, rows in (("source", source), ("target", target)):
+        if rows.shape[0] != plan.n_images:
+            raise ValueError(
+                f"The protocol has {plan.n_images} images, but the {name} embeddings are "
+                f"{rows.shape}: one row an image, in the order of the protocol."
+            )
+    if m.out_dim != target.shape[1]:
+        raise ValueError(
+            f"The map ends in width {m.out_dim}, the target has {target.shape[1]}."
+        )
+
+    def pool(side: int, name: str) -> Templates:
+        used, grouping = plan.rows[side], plan.grouping[side]
+        given = None if weights is None else weights[used]
+        options = {"weights": given, "normalize_images": normalize_images}
+        if mapped_side in (name, "both"):
+            return pool_mapped(m, source[used], grouping, pool_first=pool_first, **options)
+        return pool_templates(target[used], grouping, **options)
+
+    scores = score_pairs(pool(0, "gallery"), pool(1, "probe"), plan.pairs)
+    tar = tar_at_far(scores, plan.genuine, fars, rule=rule)
+    return MapVerdict(tar, scores, mapped_side)

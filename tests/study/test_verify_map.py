@@ -1,0 +1,145 @@
+import jax
+import numpy as np
+import pytest
+
+import jfacemap as jfm
+from jfacemap.data.protocol import Protocol
+from jfacemap.study.verify_map import plan_verification, verify_map
+from jfacemap.study.verify_pairs import verify_pairs
+
+
+fars = 1e-3, 1e-2, 1e-1, 0.5
+
+
+def small_protocol(seed=0, people=12, probes=30):
+    """A gallery template a person, some probes; frames of several media, all shuffled."""
+    rng = np.random.default_rng(seed)
+    who = np.concatenate([np.arange(people), rng.integers(0, people, probes)])
+    ids = rng.permutation(500)[: who.size]
+    frames = rng.integers(1, 7, who.size)
+    template = np.repeat(ids, frames)
+    order = rng.permutation(template.size)
+    left, right = np.meshgrid(ids[:people], ids[people:], indexing="ij")
+    same = who[:people, None] == who[None, people:]
+    protocol = Protocol(
+        name="small",
+        image=[f"{i}.jpg" for i in range(template.size)],
+        template=template[order],
+        media=rng.integers(0, 3, template.size),
+        pairs=np.stack([left.ravel(), right.ravel()], axis=1),
+        genuine=same.ravel(),
+    )
+    return protocol, np.repeat(who, frames)[order]
+
+
+def models(who, dims, seed=1):
+    rng = np.random.default_rng(seed)
+    latent = rng.normal(size=(12, 6))[who] + 0.7 * rng.normal(size=(who.size, 6))
+    mix = lambda d: latent @ rng.normal(size=(6, d)) + 0.3 * rng.normal(size=(who.size, d))
+    return [np.float32(mix(d)) for d in dims]
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def slowly(m, source, target, protocol, mapped_side, weights=None):
+    """Paper 000, 3.3, template by template and pair by pair, in float64."""
+    a = m.as_affine()
+    mapped = unit(np.float64(source) @ np.float64(a.weight) + np.float64(a.bias))
+    native = unit(np.float64(target))
+    if weights is not None:
+        mapped, native = mapped * weights[:, None], native * weights[:, None]
+
+    def template(x, which):
+        mine = protocol.template == which
+        media = protocol.media[mine]
+        total = sum(x[mine][media == each].mean(0) for each in np.unique(media))
+        return total / np.linalg.norm(total)
+
+    left = mapped if mapped_side in ("gallery", "both") else native
+    right = mapped if mapped_side in ("probe", "both") else native
+    return [template(left, a) @ template(right, b) for a, b in protocol.pairs]
+
+
+@pytest.mark.parametrize("side", ("probe", "gallery", "both"))
+@pytest.mark.parametrize("kind", ("linear", "affine", "rotation"))
+def test_matches_the_paper_step_by_step(kind, side):
+    protocol, who = small_protocol()
+    x, y = models(who, (8, 10))
+    m = getattr(jfm, f"fit_{kind}")(unit(x), unit(y))
+    weights = np.float32(np.random.default_rng(3).random(who.size))
+    ours = verify_map(m, x, y, protocol, mapped_side=side, fars=fars, weights=weights)
+    theirs = slowly(m, x, y, protocol, side, weights)
+    np.testing.assert_allclose(ours.scores, theirs, atol=3e-6)
+    at = jfm.tar_at_far(np.asarray(ours.scores), protocol.genuine, fars)
+    np.testing.assert_array_equal(ours.tar.tar, at.tar)
+    assert ours.mapped_side == side
+
+
+def test_templates_of_the_source_can_be_mapped_instead():
+    protocol, who = small_protocol()
+    x, y = models(who, (8, 8))
+    rotation = jfm.fit_rotation(unit(x), unit(y))
+    linear = jfm.fit_linear(unit(x), unit(y))
+    scores = lambda m, first: verify_map(m, x, y, protocol, pool_first=first).scores
+    np.testing.assert_allclose(scores(rotation, True), scores(rotation, False), atol=2e-6)
+    assert np.abs(scores(linear, True) - scores(linear, False)).max() > 1e-4
+
+
+@pytest.mark.parametrize("load", (False, True), ids=("arrays", "one at a time"))
+def test_all_pairs_equal_a_loop(load):
+    protocol, who = small_protocol()
+    dims = 8, 8, 11
+    spaces = models(who, dims)
+    joint = jfm.joint_moments([unit(x) for x in spaces], names=("a", "b", "c"))
+    maps = {kind: jfm.fit_all_pairs(joint, kind) for kind in ("linear", "rotation")}
+    plan, seen = plan_verification(protocol), []
+    given = (lambda i: spaces[i]) if load else spaces
+    found = verify_pairs(
+        maps, given, plan, fars=fars, progress=lambda *done: seen.append(done)
+    )
+    assert seen[-1] == (15, 15) and found.names == ("a", "b", "c")
+    for kind in maps:
+        assert found.tar[kind].tar.shape == (3, 3, 4)
+        for i, j in np.ndindex(3, 3):
+            m = jfm.identity_map(dims[i]) if i == j else maps[kind][i, j]
+            alone = verify_map(m, spaces[i], spaces[j], plan, fars=fars).tar
+            # Products in another order may swap two scores that all but tie.
+            np.testing.assert_allclose(found.tar[kind].tar[i, j], alone.tar, atol=0.04)
+            np.testing.assert_allclose(
+                found.tar[kind].threshold[i, j], alone.threshold, atol=1e-5
+            )
+
+
+def test_wrong_rows_widths_and_sides_are_refused(unchecked_types):
+    protocol, who = small_protocol()
+    x, y = models(who, (8, 10))
+    m = jfm.fit_linear(x, y)
+    with pytest.raises(ValueError, match=r"source embeddings are \(\d+, 8\)"):
+        verify_map(m, x[1:], y, protocol)
+    with pytest.raises(ValueError, match="ends in width 10, the target has 8"):
+        verify_map(m, x, x, protocol)
+    with pytest.raises(ValueError, match="mapped_side is 'probe', 'gallery' or 'both'"):
+        verify_map(m, x, y, protocol, mapped_side="left")  # type: ignore
+    joint = jfm.joint_moments([x, y])
+    with pytest.raises(ValueError, match=r"embeddings of 1 are"):
+        verify_pairs({"linear": jfm.fit_all_pairs(joint, "linear")}, [x, y[1:]], protocol)
+
+
+def test_subject_bootstrap_sees_one_draw_for_all_maps():
+    protocol, who = small_protocol(probes=80)
+    x, y = models(who, (8, 8))
+    subject = np.array([who[protocol.template == t][0] for t in protocol.pairs[:, 1]])
+    m = jfm.fit_rotation(unit(x), unit(y))
+    native = verify_map(jfm.identity_map(8), y, y, protocol, fars=fars)
+    mapped = verify_map(m, x, y, protocol, fars=fars)
+    spreads = [
+        jfm.subject_confidence(
+            jax.random.key(0), v.scores, protocol.genuine, subject, fars, replicates=300
+        )
+        for v in (native, mapped)
+    ]
+    paired = np.std(spreads[0].replicates - spreads[1].replicates, axis=0)[2]
+    apart = np.hypot(*(np.std(s.replicates, axis=0)[2] for s in spreads))
+    assert 0 < paired < apart
