@@ -67,6 +67,7 @@ from .fit.closed_form import (
     solve_linear as solve_linear,
 )
 from .fit.diagnose import diagnose as diagnose, FitInfo as FitInfo
+from .fit.few_rows import fit_few_rows as fit_few_rows
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -75,6 +76,7 @@ from .fit.rotation import (
 )
 from .fit.standardize import fit_standardize as fit_standardize
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
+from .study.sweep import SubsetSweep as SubsetSweep, sweep_subsets as sweep_subsets
 from .study.verify_map import (
     ijb_fars as ijb_fars,
     MapVerdict as MapVerdict,

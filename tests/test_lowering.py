@@ -45,6 +45,7 @@ table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1
 
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
+few = lambda kind: lambda *rows: jfm.fit_few_rows(rows, kind)
 pool = lambda x, w: jfm.pool_templates(x, jfm.group_templates(ids // 2, ids), weights=w)
 pool_through = lambda m, x, w: jfm.pool_mapped(
     m, x, jfm.group_templates(ids // 2, ids), weights=w
@@ -90,6 +91,10 @@ cases = {
     **{f"call {type(m).__name__}": (lambda m, x: m(x), m, x) for m in maps},
     **{f"inverse {type(m).__name__}": (lambda m: m.inverse, m) for m in maps},
     **{f"compose {type(m).__name__}": (jfm.compose, rotation, m) for m in maps},
+    **{
+        f"fit_few_rows {kind}": (few(kind), shape(3, 6), shape(3, 8))
+        for kind in ("linear", "rotation")
+    },
     "unit": (jfm.unit, x),
     "pool_templates": (pool, x, w),
     **{f"pool_mapped {type(m).__name__}": (pool_through, m, x, w) for m in maps[:3]},
@@ -125,6 +130,7 @@ host_only = {
     "save",
     "simultaneous_band",
     "subject_confidence",
+    "sweep_subsets",
     "tar_confidence",
     "verify_map",
     "verify_pairs",

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from .linalg import matmul
 from .precision import in_float64, widen
+from .types import Numeric
 
 
 class AbstractMap(eqx.Module):
@@ -39,7 +40,7 @@ class AbstractMap(eqx.Module):
         return _inverse_affine(self.as_affine())
 
     @abc.abstractmethod
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
 
 
@@ -48,7 +49,7 @@ class LinearMap(AbstractMap):
 
     weight: Float[Array, "*stack d k"]
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         return matmul(_check(self, x, self.weight), self.weight)
 
@@ -78,7 +79,7 @@ class AffineMap(AbstractMap):
     weight: Float[Array, "*stack d k"]
     bias: Float[Array, "*stack k"]
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         return _add_row(matmul(_check(self, x, self.weight), self.weight), self.bias)
 
@@ -102,7 +103,7 @@ class RotationMap(AbstractMap):
 
     rotation: Float[Array, "*stack d k"]
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         return matmul(_check(self, x, self.rotation), self.rotation)
 
@@ -133,7 +134,7 @@ class SimilarityMap(AbstractMap):
     scale: Float[Array, "*stack"]
     bias: Float[Array, "*stack k"]
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         x = _check(self, x, self.rotation)
         return _add_row(self.scale * matmul(x, self.rotation), self.bias)
@@ -167,7 +168,7 @@ class LowRankMap(AbstractMap):
     right: Float[Array, "*stack r k"]
     bias: Float[Array, "*stack k"]
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
         x = matmul(_check(self, x, self.left), self.left)
         return _add_row(matmul(x, self.right), self.bias)
@@ -204,7 +205,7 @@ class Standardize(AbstractMap):
     mean: Float[Array, "*stack d"]
     whitener: Float[Array, "*stack d d"] | None = None
 
-    def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+    def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
         """Centre (and whiten) the rows of `x`."""
         x = _add_row(_check(self, x, self.mean[..., None]), -self.mean)
         return x if self.whitener is None else matmul(x, self.whitener)

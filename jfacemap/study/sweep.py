@@ -1,0 +1,110 @@
+"""How many pairs a map needs: fits on random subsets (paper 000, Figures 3 and 6)."""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from ..core.moments import joint_moments
+from ..core.types import as_array, Numeric
+from ..fit.all_pairs import fit_all_pairs, PairMaps
+from ..fit.few_rows import fit_few_rows
+
+
+known = "linear", "affine", "rotation"
+
+
+class SubsetSweep(eqx.Module):
+    """What maps fitted on subsets are worth.
+
+    - `values[kind] (sizes, repeats, *v)`: what `evaluate` returned, as `(N, N, ...)` by
+      source and target as a rule
+    - `sizes`: rows of each subset; `repeats`: subsets of each size
+    """
+
+    values: dict[str, np.ndarray]
+    sizes: tuple[int, ...] = eqx.field(static=True)
+    repeats: int = eqx.field(static=True)
+    names: tuple[str, ...] = eqx.field(static=True)
+
+    def boxes(self, kind: str, index=()) -> Float[np.ndarray, "sizes pairs"]:
+        """Mean over repeats of each ordered pair of two models, by size: a box a row.
+
+        `index` picks from the axes past source and target, such as one FAR. Figure 3
+        draws these with whiskers at the extremes: 90 points a box for ten models.
+        """
+        pairs = ~np.eye(len(self.names), dtype=bool)
+        return self.values[kind].mean(axis=1)[:, pairs][(..., *np.index_exp[index])]
+
+
+def subset_rows(
+    key: Key[Array, ""], n: int, size: int, repeats: int
+) -> Int[np.ndarray, "repeats size"]:
+    """Rows of each subset: drawn without replacement, anew for each repeat."""
+    order = jax.vmap(lambda k: jax.random.permutation(k, n))(
+        jax.random.split(jax.random.fold_in(key, size), repeats)
+    )
+    return np.asarray(order[:, :size])
+
+
+def sweep_subsets(
+    key: Key[Array, ""],
+    embeddings: Sequence[Float[Numeric, "n _"]],
+    sizes: Sequence[int],
+    repeats: int,
+    kinds: Sequence[str] = ("linear", "rotation"),
+    *,
+    evaluate: Callable[[PairMaps], Numeric],
+    names: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> SubsetSweep:
+    """Fit all ordered pairs of models on random subsets of rows, and evaluate the maps.
+
+    **Arguments:**
+
+    - `key`: of the subsets; a size has the same subsets whatever other sizes there are.
+    - `embeddings`: of each model the same n rows, scaled as they are to be fitted.
+    - `sizes`, `repeats`: rows of a subset, subsets of each size. One subset serves all
+      pairs and kinds: its products are summed once.
+    - `kinds`: of "linear", "affine", "rotation".
+    - `evaluate`: maps of one subset and kind to an array, the same shape each time, such
+      as TAR on people that are in no subset.
+    - `progress`: called with (subsets done, of how many).
+
+    One program is compiled for each size. Subsets of fewer rows than a model has
+    dimensions are fitted in the span of their rows (`fit_few_rows`); see there for the map
+    chosen. Raises `ValueError` for a size that cannot be drawn or another kind.
+    """
+    embeddings = [as_array(x) for x in embeddings]
+    n, least = len(embeddings[0]), min(x.shape[1] for x in embeddings)
+    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    wrong = [size for size in sizes if not 0 < size <= n]
+    if wrong:
+        raise ValueError(f"Subsets have 1 to {n} rows, as many as there are; got {wrong}.")
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise ValueError(f"kind is one of {', '.join(known)}; got {unknown}.")
+    values: dict[str, list] = {kind: [] for kind in kinds}
+    for i, size in enumerate(sizes):
+        found: dict[str, list] = {kind: [] for kind in kinds}
+        for j, rows in enumerate(subset_rows(key, n, size, repeats)):
+            subset = [x[rows] for x in embeddings]
+            for kind, maps in _fit(subset, kinds, names, few=size < least).items():
+                found[kind].append(np.asarray(evaluate(maps)))
+            progress(i * repeats + j + 1, len(sizes) * repeats)
+        for kind in kinds:
+            values[kind].append(np.stack(found[kind]))
+    stacked = {kind: np.stack(each) for kind, each in values.items()}
+    return SubsetSweep(stacked, tuple(sizes), repeats, names)
+
+
+def _fit(subset, kinds, names, few: bool) -> dict[str, PairMaps]:
+    fast = [kind for kind in kinds if few and kind != "affine"]
+    maps = {kind: fit_few_rows(subset, kind, names=names) for kind in fast}
+    rest = [kind for kind in kinds if kind not in fast]
+    if rest:
+        joint = joint_moments(subset, names=names)
+        maps |= {kind: fit_all_pairs(joint, kind) for kind in rest}
+    return maps
