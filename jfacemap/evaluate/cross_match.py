@@ -6,18 +6,12 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .match_counts import FineCounts, MatchCounts
-from .match_points import (
-    choose,
-    count_limits,
-    Points,
-    read_points,
-    rules,
-    tar_from_points,
-    unsure,
-)
+from .accepts import TarAtFar
+from .match_counts import MatchCounts
+from .match_points import settle
+from .match_tar import tar_from_points
 from .match_tiles import count_bins, count_inside, Progress
-from .tar import TarAtFar
+from .rules import rules
 from .templates import Templates
 
 
@@ -50,7 +44,7 @@ def cross_match(
     - `gallery_subjects (m,)`, `probe_subjects (n,)`: who each template shows. A
       comparison of one subject is genuine.
     - `fars`: targets, plain numbers from 0 to 1.
-    - `rule`: "strict", "nearest" or "interpolate", as in `tar_at_far`.
+    - `rule`: as in `tar_at_far`.
     - `progress`: called with (tiles done, tiles in this pass) after each tile.
 
     Scores are inner products. Results are bit-equal to `tar_at_far` of the same scores:
@@ -61,10 +55,7 @@ def cross_match(
     rule, or targets that are no rates.
     """
     if rule not in rules:
-        raise ValueError(
-            f"rule is one of {', '.join(rules)}; got {rule!r}. (Rule 'insightface' needs "
-            "the whole curve: score the pairs, then jfm.tar_at_far.)"
-        )
+        raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
     several = not isinstance(probes, Templates)
     each = list(probes) if several else [probes]
     people = _code_people(gallery, each, gallery_subjects, probe_subjects)
@@ -73,32 +64,13 @@ def cross_match(
         raise ValueError(f"FAR targets are rates from 0 to 1; got {fars}.")
     counts, points = [], []
     for side in each:
-        pair = gallery.vectors, side.vectors
-        counts.append(count_bins(*pair, people, progress))
-        points.append(
-            _look_inside(pair, people, counts[-1], targets.ravel(), rule, progress)
-        )
+        pair = gallery.vectors, side.vectors, people
+        counts.append(count_bins(*pair, progress))
+        look = lambda wanted, pair=pair: count_inside(*pair, wanted, progress)
+        points.append(settle(counts[-1], targets.ravel().tolist(), rule, look))
     whole = jax.tree.map(lambda *x: np.stack(x), *counts) if several else counts[0]
     shape = (len(each),) if several else ()
     return CrossMatch(tar_from_points(points, whole.n_nan, fars, rule, shape), whole)
-
-
-def _look_inside(pair, people, counts, targets, rule, progress) -> Points:
-    """Points that are sure around each target: passes until nothing is hidden."""
-    wanted: set[int] = set()
-    fine: FineCounts | None = None
-    limits = count_limits(int(counts.impostor.sum()), targets)
-    asked = [(0, 0.0, "strict")]
-    asked += [
-        (k, far, rule) for k, far in zip(limits.tolist(), targets.tolist(), strict=True)
-    ]
-    while True:
-        points = read_points(counts, fine)
-        more = set().union(*(unsure(points, choose(points, *ask)) for ask in asked))
-        if not more:
-            return points
-        wanted |= more
-        fine = count_inside(*pair, people, sorted(wanted), progress)
 
 
 def _code_people(gallery, each, gallery_subjects, probe_subjects):

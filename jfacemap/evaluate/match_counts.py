@@ -23,40 +23,46 @@ bins = 2**16
 class MatchCounts(eqx.Module):
     """How many scores of each class fall in each bin, from the lowest to the highest.
 
-    - `genuine`, `impostor (*maps, 65536)`: int64
-    - `n_nan (*maps,)`: comparisons whose score is NaN; they are in no bin
+    - `genuine`, `impostor (*maps, 65536)`: int64; bin 0 holds NaN, and nothing else
 
     Summaries of disjoint comparisons merge (`jfm.merge`).
     """
 
     genuine: Int[np.ndarray, "*maps bins"]
     impostor: Int[np.ndarray, "*maps bins"]
-    n_nan: Int[np.ndarray, "*maps"]
 
     @classmethod
     def zero(cls, *maps: int) -> "MatchCounts":
         """The neutral element, for results of shape `maps`."""
         none = np.zeros((*maps, bins), np.int64)
-        return cls(none, none, np.zeros(maps, np.int64))
+        return cls(none, none)
+
+    @property
+    def n_nan(self) -> Int[np.ndarray, "*maps"]:
+        """Comparisons whose score is NaN; they count and are never accepted."""
+        return np.asarray(self.genuine[..., 0] + self.impostor[..., 0])
 
     @property
     def curve(self) -> RocCurve:
         """The operating points at the edges of bins: exact counts at those thresholds.
 
-        Bins are 1/128 of a score wide and have 65,537 edges; a few scores share each. The
+        Bins are 1/128 of a score wide and have 65,536 edges; a few scores share each. The
         curve between edges is that of `roc_curve` on the scores themselves. For DET plots
         take `far` and `1 - tar`.
         """
-        fall = lambda x: np.pad(x[..., ::-1].cumsum(-1), [(0, 0)] * (x.ndim - 1) + [(1, 0)])
-        edges = np.arange(bins, dtype=np.uint32)[::-1] << 16
+
+        def fall(x):
+            accepts = x[..., :0:-1].cumsum(axis=-1)  # all but NaN
+            return np.concatenate([np.zeros_like(x[..., :1]), accepts], axis=-1)
+
+        edges = np.arange(bins - 1, 0, -1, dtype=np.uint32) << 16
         thresholds = np.append(np.float32(np.inf), scores_of(edges))
-        genuine, impostor = fall(self.genuine), fall(self.impostor)
         return RocCurve(
-            genuine_accepts=genuine,
-            impostor_accepts=impostor,
-            thresholds=np.broadcast_to(thresholds, genuine.shape).copy(),
-            n_genuine=genuine[..., -1],
-            n_impostor=impostor[..., -1],
+            genuine_accepts=fall(self.genuine),
+            impostor_accepts=fall(self.impostor),
+            thresholds=np.broadcast_to(thresholds, self.genuine.shape).copy(),
+            n_genuine=np.asarray(self.genuine.sum(axis=-1)),
+            n_impostor=np.asarray(self.impostor.sum(axis=-1)),
             n_nan=self.n_nan,
         )
 
@@ -75,9 +81,7 @@ class FineCounts(eqx.Module):
 
 @merges(MatchCounts)
 def _merge_counts(a: MatchCounts, b: MatchCounts) -> MatchCounts:
-    return MatchCounts(
-        a.genuine + b.genuine, a.impostor + b.impostor, np.asarray(a.n_nan + b.n_nan)
-    )
+    return MatchCounts(a.genuine + b.genuine, a.impostor + b.impostor)
 
 
 @merges(FineCounts)

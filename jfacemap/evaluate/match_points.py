@@ -1,16 +1,15 @@
 """Operating points from counts, and which bins must be looked into to be sure of one."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from .match_counts import bins, FineCounts, MatchCounts, scores_of
-from .tar import TarAtFar
-from .target import far_words
+from .match_counts import bins, FineCounts, MatchCounts
 
 
-rules = "strict", "nearest", "interpolate"
-"""Those that need the counts around a threshold alone, and not the whole curve."""
+looked_at = 8
+"""Points in doubt that a pass looks into: the nearest, of which one mostly settles it."""
 
 
 class Points(NamedTuple):
@@ -18,7 +17,7 @@ class Points(NamedTuple):
 
     - `key`: accepted are scores whose key is at least this; of a whole bin its lower end
     - `bin`: where the point lies; `sure`: whether it is a score and not a whole bin
-    - `genuine`, `impostor`: accepts
+    - `genuine`, `impostor`: accepts; `n_genuine`, `n_impostor`: of how many
     """
 
     key: np.ndarray
@@ -26,20 +25,31 @@ class Points(NamedTuple):
     sure: np.ndarray
     genuine: np.ndarray
     impostor: np.ndarray
+    n_genuine: int
+    n_impostor: int
+
+
+class Choice(NamedTuple):
+    """The point a rule takes, the one it looked at beside it, and the bins in doubt."""
+
+    at: int
+    beside: int
+    doubt: set[int]
 
 
 def read_points(counts: MatchCounts, fine: FineCounts | None) -> Points:
     """The points of one map: of every score in the bins of `fine`, else one a bin."""
     known = [] if fine is None else list(fine.bins)
     coarse = np.flatnonzero(counts.genuine + counts.impostor)
-    coarse = coarse[~np.isin(coarse, known)]
-    parts = [(coarse << 16, coarse, np.zeros(coarse.size, bool))]
-    parts[0] += (counts.genuine[coarse], counts.impostor[coarse])
+    coarse = coarse[~np.isin(coarse, [0, *known])]
+    hidden = np.zeros(coarse.size, bool)
+    parts = [
+        (coarse << 16, coarse, hidden, counts.genuine[coarse], counts.impostor[coarse])
+    ]
     for i, which in enumerate(known):
         genuine, impostor = fine.genuine[i], fine.impostor[i]
         low = np.flatnonzero(genuine + impostor)
-        place = np.full(low.size, which)
-        sure = np.ones(low.size, bool)
+        place, sure = np.full(low.size, which), np.ones(low.size, bool)
         parts.append(((which << 16) + low, place, sure, genuine[low], impostor[low]))
     key, place, sure, genuine, impostor = map(np.concatenate, zip(*parts, strict=True))
     falling = np.argsort(-key)
@@ -50,6 +60,8 @@ def read_points(counts: MatchCounts, fine: FineCounts | None) -> Points:
         sure=np.append(True, sure[falling]),
         genuine=total(genuine),
         impostor=total(impostor),
+        n_genuine=int(counts.genuine.sum()),
+        n_impostor=int(counts.impostor.sum()),
     )
 
 
@@ -62,60 +74,77 @@ def count_limits(n: int, fars: np.ndarray) -> np.ndarray:
     return np.where((limits + 1) / n <= fars, limits + 1, limits)
 
 
-def choose(points: Points, limit: int, target: float, rule: str) -> tuple[int, int]:
-    """The point a rule takes, and the one it looked at beside it."""
+def choose(points: Points, target: float, rule: str) -> Choice:
+    """The operating point of a rule at one target; sure of it if nothing is in doubt."""
+    if rule == "insightface":
+        return _nearest_kept(points, target)
     impostor = points.impostor
+    (limit,) = count_limits(points.n_impostor, np.array([target]))
     within = int(np.searchsorted(impostor, limit, side="right")) - 1
     after = min(within + 1, impostor.size - 1)
     if rule != "nearest":
-        return within, after
+        return Choice(within, after, _doubt(points, (within, after)))
     beyond = int(np.searchsorted(impostor, impostor[after], side="right")) - 1
-    n = max(int(impostor[-1]), 1)
-    distance = lambda i: abs(impostor[i] / n - target)
-    return (beyond, within) if distance(beyond) <= distance(within) else (within, beyond)
+    distance = lambda i: abs(impostor[i] / max(points.n_impostor, 1) - target)
+    looser = distance(beyond) <= distance(within)
+    pair = (beyond, within) if looser else (within, beyond)
+    return Choice(*pair, _doubt(points, pair))
 
 
-def unsure(points: Points, chosen: tuple[int, int]) -> set[int]:
-    """Bins to be looked into before the choice is certain: its own, and the ones beside."""
+def _doubt(points: Points, chosen: tuple[int, int]) -> set[int]:
+    """The unknown bins of the points chosen and of the ones after them."""
     last = points.key.size - 1
     near = {min(i + step, last) for i in chosen for step in (0, 1)}
     return {int(points.bin[i]) for i in near if not points.sure[i]}
 
 
-def tar_from_points(each: list[Points], n_nan, fars, rule: str, shape) -> TarAtFar:
-    """`TarAtFar` of the points of several maps, with axes `(*shape, *q)`."""
-    words = far_words(np.asarray(fars, np.float64))
-    targets = np.asarray(fars, np.float64).ravel()
-    fields = {k: [] for k in ("genuine", "impostor", "key", "limit", "next", "zero", "n")}
-    for points in each:
-        limits = count_limits(int(points.impostor[-1]), targets)
-        both = [
-            choose(points, k, far, rule)
-            for k, far in zip(limits.tolist(), targets.tolist(), strict=True)
-        ]
-        at, beside = np.array(both).T
-        fields["genuine"].append(points.genuine[at])
-        fields["impostor"].append(points.impostor[at])
-        fields["key"].append(points.key[at])
-        fields["limit"].append(limits)
-        fields["next"].append([points.genuine[beside], points.impostor[beside]])
-        fields["zero"].append(points.genuine[choose(points, 0, 0.0, "strict")[0]])
-        fields["n"].append([points.genuine[-1], points.impostor[-1]])
-    full = {k: np.array(v) for k, v in fields.items()}
-    cells = lambda x: x.reshape(*shape, *words.shape[:-1])
-    top = full["key"] == 2**32
-    scores = scores_of(np.where(top, 0, full["key"]))
-    beyond = [cells(full["next"][:, i]) for i in range(2)]
-    return TarAtFar(
-        genuine_accepts=cells(full["genuine"]),
-        impostor_accepts=cells(full["impostor"]),
-        threshold=cells(np.where(top, np.float32(np.inf), scores)),
-        supported=cells(full["limit"] > 0),
-        genuine_at_zero=full["zero"].reshape(shape),
-        n_genuine=full["n"][:, 0].reshape(shape),
-        n_impostor=full["n"][:, 1].reshape(shape),
-        n_nan=np.asarray(n_nan).reshape(shape),
-        target_words=np.broadcast_to(words, (*shape, *words.shape)).copy(),
-        beyond=beyond if rule == "interpolate" else None,
-        rule=rule,
-    )
+def _nearest_kept(points: Points, target: float) -> Choice:
+    """The nearest of the points that scikit-learn's `roc_curve` keeps by default.
+
+    It drops a point whose step is as large as the next in both classes; the first, the
+    last and the one that accepts nothing stay. Whether a point stays is known where its
+    neighbours are; a bin is in doubt if it may hide a nearer one.
+    """
+    genuine, impostor, sure = points.genuine, points.impostor, points.sure
+    n, last = max(points.n_impostor, 1), impostor.size - 1
+    known, corner = sure.copy(), np.ones(last + 1, bool)
+    if last > 2:
+        inner = slice(2, last)
+        known[inner] &= sure[1 : last - 1] & sure[3:]
+        bend = lambda x: np.diff(x[1:], 2) != 0
+        corner[inner] = bend(genuine) | bend(impostor)
+    distance = np.abs(impostor / n - target)
+    kept = np.flatnonzero(known & corner)
+    nearest = distance[kept].min()
+    at = int(kept[distance[kept] == nearest][-1])
+    # A hidden or doubtful point has a FAR from that of the point before to its own.
+    before = np.append(0, impostor[:-1]) / n
+    closest = np.maximum(0, np.maximum(before - target, target - impostor / n))
+    near = np.flatnonzero(~known & (closest <= nearest))
+    near = near[np.argsort(closest[near], kind="stable")[:looked_at]]
+    beside = {j for i in near for j in range(max(i - 1, 0), min(i + 1, last) + 1)}
+    return Choice(at, at, {int(points.bin[j]) for j in beside if not sure[j]})
+
+
+def settle(
+    counts: MatchCounts,
+    targets: list[float],
+    rule: str,
+    look: Callable[[list[int]], FineCounts],
+) -> Points:
+    """Points that are sure around each target, and around no false accept at all.
+
+    `look` counts inside the bins asked for: once as a rule, again if that shows that a
+    threshold may lie beside them.
+    """
+    wanted: set[int] = set()
+    fine: FineCounts | None = None
+    while True:
+        points = read_points(counts, fine)
+        doubt = choose(points, 0.0, "strict").doubt.union(
+            *(choose(points, target, rule).doubt for target in targets)
+        )
+        if not doubt:
+            return points
+        wanted |= doubt
+        fine = look(sorted(wanted))

@@ -3,6 +3,7 @@
 import functools as ft
 import itertools
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +20,24 @@ tile_rows, tile_columns = 256, 2**14
 Progress = Callable[[int, int], None]
 
 
+class Padding(NamedTuple):
+    """Scores of a tile, and cells of its genuine pairs, that stand for nothing."""
+
+    scores: int
+    cells: int
+
+
 def count_bins(gallery, probes, people, progress: Progress) -> MatchCounts:
     """Counts by bin of one map: vectors of both sides, and `(gallery, probe)` people."""
-    total = MatchCounts.zero()
-    genuine, both = total.genuine.copy(), total.impostor.copy()
-    n_nan = 0
+    genuine, both = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
     for a, b, cells, padding, done in _tiles(gallery, probes, people):
         every, own = _count_tile(a, b, cells)
-        every, own = np.asarray(every, np.int64), np.asarray(own, np.int64)
-        n_nan += every[0] - padding
-        every[0] = own[0] = 0
-        genuine, both = genuine + own, both + every
+        both += np.asarray(every, np.int64)
+        genuine += np.asarray(own, np.int64)
+        both[0] -= padding.scores
+        genuine[0] -= padding.cells
         progress(*done)
-    return MatchCounts(genuine, both - genuine, np.asarray(n_nan))
+    return MatchCounts(genuine, both - genuine)
 
 
 def count_inside(gallery, probes, people, wanted, progress: Progress) -> FineCounts:
@@ -63,7 +69,7 @@ def _tiles(gallery, probes, people) -> Iterator[tuple]:
         size = 1 << max(8, int(mates.size - 1).bit_length())  # few sizes, few programs
         cells = np.full(size, rows * columns, np.int32)
         cells[: mates.size] = mates
-        padding = rows * columns - left.size * right.size
+        padding = Padding(rows * columns - left.size * right.size, size - mates.size)
         yield a, b, cells, padding, (step + 1, len(starts))
 
 

@@ -3,78 +3,24 @@
 import functools as ft
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Bool, Float, Int
+from jax.core import Tracer
+from jaxtyping import Bool, Float
 
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
-from .floats import at_least_float32, home, ratio
+from .accepts import TarAtFar
+from .floats import at_least_float32
 from .pairs import as_pairs, at_precision_of, read_pairs
 from .rules import rules
 from .selection import above_all, accepted, by_lanes, unsortable
+from .tar_by_counts import tar_by_counts
 from .target import count_limit, far_words
 
 
-class TarAtFar(eqx.Module):
-    """What a threshold at each target FAR accepts; `*q` is the shape of the targets.
-
-    - `genuine_accepts`, `impostor_accepts (*q,)`: pairs that score at least `threshold`
-    - `threshold (*q,)`: the least score accepted; +inf if none is
-    - `supported (*q,)`: whether the target is at least one impostor pair, 1 / n_impostor
-    - `genuine_at_zero`: genuine pairs above every impostor
-    - `n_genuine`, `n_impostor`: pairs that count
-    - `n_nan`: those of them whose score is NaN; they are never accepted
-    - `target_words (*q, 4)`: what `target` is kept in, all its bits
-    - `beyond`: rule "interpolate" only: accepts `(2, *q)`, genuine and impostor, of the
-      next looser point; the fields above are of the strict one
-
-    Rates are quotients of these counts: float64 NumPy, or float32 where traced.
-    """
-
-    genuine_accepts: Int[Numeric, "*cells_q"]
-    impostor_accepts: Int[Numeric, "*cells_q"]
-    threshold: Float[Numeric, "*cells_q"]
-    supported: Bool[Numeric, "*cells_q"]
-    genuine_at_zero: Int[Numeric, "*cells"]
-    n_genuine: Int[Numeric, "*cells"]
-    n_impostor: Int[Numeric, "*cells"]
-    n_nan: Int[Numeric, "*cells"]
-    target_words: Float[Numeric, "*cells_q 4"]
-    beyond: list[Int[Numeric, "*cells_q"]] | None
-    rule: str = eqx.field(static=True)
-
-    @property
-    def far(self) -> Float[Numeric, "*cells_q"]:
-        """The FAR achieved at `threshold`; NaN without impostor pairs."""
-        return ratio(self.impostor_accepts, self.n_impostor)
-
-    @property
-    def target(self) -> Float[Numeric, "*cells_q"]:
-        """The FAR asked for."""
-        words = self.target_words[..., :3]
-        if home(words) is np:
-            return np.asarray(np.asarray(words, np.float64).sum(axis=-1))
-        return words.sum(axis=-1)
-
-    @property
-    def tar(self) -> Float[Numeric, "*cells_q"]:
-        """True accept rate; NaN where not supported, or without genuine pairs."""
-        far, tar = self.far, ratio(self.genuine_accepts, self.n_genuine)
-        xp = home(far, tar, self.supported)
-        if self.beyond is not None:
-            next_tar = ratio(self.beyond[0], self.n_genuine)
-            step = ratio(self.beyond[1], self.n_impostor) - far
-            slope = (next_tar - tar) / xp.where(step > 0, step, 1)
-            tar = slope * (self.target - far) + tar
-        return xp.where(self.supported, tar, np.nan)
-
-    @property
-    def tar_at_zero(self) -> Float[Numeric, "*cells"]:
-        """True accept rate at no false accept: above the best impostor."""
-        return ratio(self.genuine_at_zero, self.n_genuine)
+many_pairs = 2**20
+"""With more concrete scores than this they are counted in bins instead of compared."""
 
 
 def tar_at_far(
@@ -99,7 +45,7 @@ def tar_at_far(
         - `"strict"`: the loosest whose FAR is at most the target.
         - `"nearest"`: that of least |FAR - target|, the looser of two.
         - `"insightface"`: the same among the points scikit-learn's `roc_curve` keeps by
-          default; what published numbers used. Sorts, hence slower.
+          default; what published numbers used. Sorts under `jit`, hence slower there.
         - `"interpolate"`: `tar` is linear in FAR between the strict point and the next.
     - `valid`: pairs that count, as padding and an image with itself do not; all by
       default. Tables of different sizes, padded, compile once.
@@ -113,6 +59,12 @@ def tar_at_far(
     if rule not in rules:
         raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
     words = far_words(fars)
+    given = (scores, genuine, valid, fars)
+    narrow = at_least_float32(scores).dtype == jnp.float32
+    concrete = not any(isinstance(x, Tracer) for x in given)
+    # A JAX target compares in its own precision, which the counts do not know.
+    if scores.size > many_pairs and narrow and concrete and not isinstance(fars, jax.Array):
+        return tar_by_counts(scores, genuine, valid, fars, rule=rule)
     return at_precision_of(_tar_at_far, scores, genuine, valid, words, rule=rule)
 
 
