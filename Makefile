@@ -24,7 +24,7 @@ lint: $(VENV)/.dev
 	$(PY) -m ruff format --check .
 	$(PY) -m pyright --pythonpath $(PY)
 
-bench: $(VENV)/.base
+bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ARGS)
 
 clean:

@@ -10,7 +10,9 @@ from .machine import machine
 from .report import Flag, show, size_of, write_markdown
 
 
-Name = typing.Literal["ols_pair", "all_pairs", "rotations"]
+Name = typing.Literal[
+    "ols_pair", "all_pairs", "rotations", "sweep", "verification", "stream"
+]
 names: tuple[Name, ...] = typing.get_args(Name)
 
 

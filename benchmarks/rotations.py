@@ -1,8 +1,12 @@
 """Rotations between all ordered pairs from their cross-moments, against SVDs in NumPy."""
 
+import contextlib
 import itertools
+import os
 
+import jax
 import numpy as np
+import threadpoolctl
 
 import jfacemap as jfm
 
@@ -19,11 +23,35 @@ judged = 2
 
 
 def run(size: Size) -> list[Row]:
-    """Well conditioned cross-moments; and steep ones, which need singular vectors."""
-    return [row for condition in (10, 1e3) for row in rows_at(size, condition)]
+    """Well conditioned cross-moments; and steep ones, which need singular vectors.
+
+    The former also where OpenBLAS has one thread on both sides, as the experiments set it.
+    """
+    rows = [row for condition in (10, 1e3) for row in rows_at(size, condition)]
+    with one_blas_thread():
+        return rows + rows_at(size, 10, ", one BLAS thread")
 
 
-def rows_at(size: Size, condition: float) -> list[Row]:
+@contextlib.contextmanager
+def one_blas_thread():
+    """As if the process had been started with `OPENBLAS_NUM_THREADS=1`."""
+    before = os.environ.get(variable)
+    os.environ[variable] = "1"
+    jax.clear_caches()  # the variable is read when a program is made
+    try:
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            yield
+    finally:
+        os.environ.pop(variable)
+        if before is not None:
+            os.environ[variable] = before
+        jax.clear_caches()
+
+
+variable = "OPENBLAS_NUM_THREADS"
+
+
+def rows_at(size: Size, condition: float, note: str = "") -> list[Row]:
     rows = simulate.embeddings(size, condition)
     joint = jfm.joint_moments(rows)
     mass, mean, scatter = (np.asarray(a) for a in (joint.mass, joint.mean, joint.scatter))
@@ -48,7 +76,7 @@ def rows_at(size: Size, condition: float) -> list[Row]:
         ),
     }
     d, steep = size.width, simulate.condition(cross[0, 1])
-    task = f"{len(pairs)} rotations, {d} x {d}, cross-moments of {steep}"
+    task = f"{len(pairs)} rotations, {d} x {d}, cross-moments of {steep}{note}"
     times = race(sides, size.rounds)
     return [Row(task, times, ours, baseline=svd, must=4, stretch=6)]
 

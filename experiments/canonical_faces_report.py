@@ -32,8 +32,10 @@ def report(results, kinds, names, fars, order) -> None:
     """TAR tables, best native model first: in each cell of the plain and centred spaces."""
     for kind, (k, far) in itertools.product(kinds, enumerate(fars)):
         plain, centred = results[kind], results[f"{kind}, centred"]
-        reach = np.nanmedian(plain.band.upper[:, :, k] - plain.band.lower[:, :, k]) / 2
-        title = f"{kind}: TAR at FAR {far:g}, plain and centred, ± {reach:.3f}"
+        title = f"{kind}: TAR at FAR {far:g}, plain and centred"
+        if plain.band is not None:
+            width = plain.band.upper[:, :, k] - plain.band.lower[:, :, k]
+            title += f", ± {np.nanmedian(width) / 2:.3f}"
         table = Table(title=title, **style)
         table.add_column("source \\ target", no_wrap=True)
         for j in order:
@@ -78,8 +80,7 @@ def summarise(results, halves, fars, config) -> None:
         refits = halves.get(name)
         spread = ""
         if refits is not None:
-            at = refits[:, fars.index(1e-2)]
-            spread = f"{short(at.mean())} ± {short(at.std(ddof=1))}"
+            spread = f"{short(refits.mean())} ± {short(refits.std(ddof=1))}"
         native = "native, centred" if name.endswith("centred") else "native"
         cells = [""] * len(fars)
         if name != native and draws is not None:
@@ -132,7 +133,7 @@ def teach(faces, rank, used, results, halves) -> None:
         f"row {linear:.3f}; the rotation, with fewer freedoms, keeps {rotation:.3f}."
     )
     at = lambda kind, diagonal=False: mean_of(results[kind].tar.tar, diagonal)[1]
-    ahead = halves["rotation, centred"][:, 1] > halves["rotation"][:, 1]
+    ahead = halves["rotation, centred"] > halves["rotation"]
     console.print(
         "[bold]Centring.[/bold] Subtracting each model's mean over the fit rows, on both "
         f"sides, lifts rotations from {at('rotation'):.3f} to "

@@ -10,8 +10,14 @@ from jaxtyping import Array, Float
 from .linalg import matmul
 
 
-chunk_rows = 2048
-"""Rows widened to float64 at a time; longer chunks are no faster."""
+chunk_rows = 1024
+"""Rows widened to float64 at a time: few, so that they stay in cache."""
+
+wide_rows = 2048
+"""The same where columns are many and the sums, larger than a chunk, set the pace."""
+
+many_columns = 2048
+"""From here on."""
 
 block_columns = 256
 """Narrowest block worth a product of its own."""
@@ -22,14 +28,16 @@ def sum_over_chunks(f: Callable, rows, n: int):
     take = lambda start, size: jax.tree.map(
         lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows
     )
-    chunks, tail = divmod(n, chunk_rows)
+    columns = sum(x.shape[1] for x in jax.tree.leaves(rows) if x.ndim > 1)
+    size = wide_rows if columns >= many_columns else chunk_rows
+    chunks, tail = divmod(n, size)
     if not chunks:
         return f(rows)
     add = lambda a, b: jax.tree.map(jnp.add, a, b)
-    step = lambda total, i: (add(total, f(take(i * chunk_rows, chunk_rows))), None)
-    total = f(take(0, chunk_rows))
+    step = lambda total, i: (add(total, f(take(i * size, size))), None)
+    total = f(take(0, size))
     total, _ = jax.lax.scan(step, total, jnp.arange(1, chunks, dtype=jnp.int32))
-    return add(total, f(take(chunks * chunk_rows, tail))) if tail else total
+    return add(total, f(take(chunks * size, tail))) if tail else total
 
 
 def block_edges(dims: Sequence[int]) -> tuple[int, ...]:
@@ -48,7 +56,7 @@ def upper_products(z: Float[Array, "n D"], edges: Sequence[int]) -> list[Array]:
     """
     # Transposed once and for real: XLA's CPU product of a transposed operand runs at two
     # thirds of its speed.
-    columns = jax.lax.optimization_barrier(z.T)
+    columns = jax.lax.optimization_barrier(z[:, : edges[-1]].T)
     return [matmul(columns[a:b], z[:, a:]) for a, b in itertools.pairwise(edges)]
 
 

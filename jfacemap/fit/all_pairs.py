@@ -14,6 +14,7 @@ from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, Rotatio
 from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
+from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
 from .closed_form import check_ridge, solve_ridge
 
@@ -106,9 +107,8 @@ def _rotations_kernel(dtype, joint):
         return joint.scatter[a, b] + shift
 
     groups = _pairs_by_shape(joint.dims)
-    # One at a time: a batched decomposition on CPU makes the cores wait for each other.
     return {
-        shape: jax.lax.map(polar, jnp.stack([cross(pair) for pair in pairs]))
+        shape: map_side_by_side(polar, jnp.stack([cross(pair) for pair in pairs]))
         for shape, pairs in groups.items()
     }
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..core.linalg import matmul, unit
 from ..core.types import as_array, Numeric
+from ..evaluate.floats import home
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..fit.all_pairs import PairMaps
 
@@ -45,7 +46,11 @@ def table_tar(
     """
     one = lambda s: tar_at_far(s, genuine, fars, rule=rule, valid=valid)
     cells = [one(s) for s in scores.reshape(-1, *scores.shape[2:])]
-    stack = lambda *x: jnp.stack(x).reshape(*scores.shape[:2], *x[0].shape)
+
+    def stack(*x):
+        xp = home(*x)  # counts of many scores are on the host, in 64 bits
+        return xp.stack(x).reshape(*scores.shape[:2], *x[0].shape)
+
     return jax.tree.map(stack, *cells)
 
 
