@@ -207,7 +207,7 @@ class Standardize(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
         """Centre (and whiten) the rows of `x`."""
-        x = _add_row(_check(self, x, self.mean[..., None]), -self.mean)
+        x = _add_row(jnp.asarray(_check(self, x, self.mean[..., None])), -self.mean)
         return x if self.whitener is None else matmul(x, self.whitener)
 
     def as_affine(self) -> "AffineMap":

@@ -1,6 +1,7 @@
 """`merge`: one name for joining any two summaries of disjoint rows."""
 
 import functools as ft
+from typing import Any
 
 import jax
 
@@ -21,7 +22,7 @@ def merge(a, b):
 
 
 @ft.singledispatch
-def _merge(a, b):
+def _merge(a, b) -> Any:
     raise ValueError(f"A {type(a).__name__} is not a summary that merges.")
 
 

@@ -64,9 +64,11 @@ def cross_match(
         raise ValueError(f"FAR targets are rates from 0 to 1; got {fars}.")
     counts, points = [], []
     for side in each:
-        pair = gallery.vectors, side.vectors, people
-        counts.append(count_bins(*pair, progress))
-        look = lambda wanted, pair=pair: count_inside(*pair, wanted, progress)
+        vectors = side.vectors
+        counts.append(count_bins(gallery.vectors, vectors, people, progress))
+        look = lambda wanted, vectors=vectors: count_inside(
+            gallery.vectors, vectors, people, wanted, progress
+        )
         points.append(settle(counts[-1], targets.ravel().tolist(), rule, look))
     whole = jax.tree.map(lambda *x: np.stack(x), *counts) if several else counts[0]
     shape = (len(each),) if several else ()

@@ -39,15 +39,15 @@ class Choice(NamedTuple):
 
 def read_points(counts: MatchCounts, fine: FineCounts | None) -> Points:
     """The points of one map: of every score in the bins of `fine`, else one a bin."""
-    known = [] if fine is None else list(fine.bins)
+    known = () if fine is None else fine.bins.tolist()
     coarse = np.flatnonzero(counts.genuine + counts.impostor)
     coarse = coarse[~np.isin(coarse, [0, *known])]
     hidden = np.zeros(coarse.size, bool)
     parts = [
         (coarse << 16, coarse, hidden, counts.genuine[coarse], counts.impostor[coarse])
     ]
-    for i, which in enumerate(known):
-        genuine, impostor = fine.genuine[i], fine.impostor[i]
+    inside = () if fine is None else zip(known, fine.genuine, fine.impostor, strict=True)
+    for which, genuine, impostor in inside:
         low = np.flatnonzero(genuine + impostor)
         place, sure = np.full(low.size, which), np.ones(low.size, bool)
         parts.append(((which << 16) + low, place, sure, genuine[low], impostor[low]))

@@ -8,6 +8,7 @@ mapped images is ever held.
 
 import functools as ft
 from collections.abc import Sequence
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +50,30 @@ def pool_templates(
     embeddings, weights = _check(embeddings, grouping, weights)
     (total,) = _total((None,), embeddings, grouping, weights, scale=normalize_images)
     return _templates(grouping, total)
+
+
+@overload
+def pool_mapped(
+    m: AbstractMap,
+    embeddings: Any,
+    grouping: Grouping,
+    *,
+    weights: Any = None,
+    normalize_images: bool = True,
+    pool_first: bool = False,
+) -> Templates: ...
+
+
+@overload
+def pool_mapped(
+    m: Sequence[AbstractMap],
+    embeddings: Any,
+    grouping: Grouping,
+    *,
+    weights: Any = None,
+    normalize_images: bool = True,
+    pool_first: bool = False,
+) -> list[Templates]: ...
 
 
 def pool_mapped(

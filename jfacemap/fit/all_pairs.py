@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ..core.linalg import matmul
@@ -67,7 +68,7 @@ def fit_all_pairs(
 
 
 def _warn_of_few_rows(joint, ridge, bias) -> None:
-    if any(isinstance(x, jax.core.Tracer) for x in (joint.count.high, ridge)):
+    if any(isinstance(x, Tracer) for x in (joint.count.high, ridge)):
         return
     count = float(np.asarray(joint.count))
     if np.all(np.asarray(ridge) > 0):

@@ -6,9 +6,9 @@ r"""Least squares maps in closed form (paper 000, section 3.2; thesis 002, secti
 
 import warnings
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ..core.factor import least_squares, pair_factor, PairFactor
@@ -131,7 +131,7 @@ _solve_affine, _fit_affine = in_float64(_affine), _fit(_affine)
 
 def check_ridge(ridge) -> None:
     """Raise `ValueError` unless `ridge` is a number from 0, or not yet known."""
-    if not isinstance(ridge, jax.core.Tracer) and not np.all(np.asarray(ridge) >= 0):
+    if not isinstance(ridge, Tracer) and not np.all(np.asarray(ridge) >= 0):
         raise ValueError(f"A ridge is a penalty from 0 on; got {ridge}.")
 
 

@@ -61,9 +61,10 @@ def plan_verification(protocol: Protocol) -> VerificationPlan:
         used = np.isin(protocol.template, np.unique(side))
         rows.append(used)
         groups.append(group_templates(protocol.template[used], protocol.media[used]))
-    sides = [Templates(g.ids, np.zeros((len(g.ids), 1), np.float32)) for g in groups]
-    pairs = plan_pairs(*sides, protocol.pairs)
-    return VerificationPlan(tuple(rows), tuple(groups), pairs, protocol.genuine)
+    blank = [Templates(g.ids, np.zeros((len(g.ids), 1), np.float32)) for g in groups]
+    pairs = plan_pairs(blank[0], blank[1], protocol.pairs)
+    both = (rows[0], rows[1]), (groups[0], groups[1])
+    return VerificationPlan(*both, pairs, protocol.genuine)
 
 
 def as_plan(protocol: Protocol | VerificationPlan) -> VerificationPlan:
