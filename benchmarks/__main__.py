@@ -1,5 +1,6 @@
 """Run all benchmarks, print what they found, write it to RESULTS.md beside this file."""
 
+import dataclasses
 import importlib
 import pathlib
 import typing
@@ -17,19 +18,25 @@ names: tuple[Name, ...] = typing.get_args(Name)
 
 
 def main(
-    only: tuple[Name, ...] = names, tiny: Flag = False, out: pathlib.Path | None = None
+    only: tuple[Name, ...] = names,
+    tiny: Flag = False,
+    rounds: int | None = None,
+    out: pathlib.Path | None = None,
 ) -> None:
     """Time jfacemap against what a user would write with NumPy.
 
     Args:
         only: these benchmarks instead of all.
         tiny: small sizes, to see that they run; the times mean nothing.
+        rounds: of each race; by default 7.
         out: markdown file to write; benchmarks/RESULTS.md if all run at full size.
     """
-    facts, rows = machine(), []
+    facts, rows, size = machine(), [], size_of(tiny)
+    size = dataclasses.replace(size, rounds=rounds or size.rounds)
+    facts["rounds"] = str(size.rounds)
     for name in only:
         print(f"{name} ...", flush=True)
-        rows += importlib.import_module(f".{name}", __package__).run(size_of(tiny))
+        rows += importlib.import_module(f".{name}", __package__).run(size)
     show(rows, facts)
     if out is None and not tiny and set(only) == set(names):
         out = pathlib.Path(__file__).with_name("RESULTS.md")

@@ -16,7 +16,7 @@ from .truth import relative_error
 def run(size: Size) -> list[Row]:
     """One source model into one target model, on a simulated IJB-C."""
     key = jax.random.key(0)
-    world = jfm.data.simulate_ijb(key, scale=size.protocol, models=2, widths=size.width)
+    world = jfm.data.simulate_ijb(key, scale=size.protocol, models=2, width=size.width)
     plan, d = as_plan(world.protocol), size.width
     probes, enrolled = plan.rows[1], plan.rows[0]
     rows, target = world.embeddings(0), world.embeddings(1)
