@@ -1,0 +1,130 @@
+"""The conformance suite of the onnx wheel, run operator by operator.
+
+`python -m jfacemap.onnx2jax.conformance [FILE]` prints the table of operators, with
+cases passed of all cases, and writes it to FILE in markdown.
+"""
+
+import collections
+import dataclasses
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from .backend import JaxBackend
+from .registry import find_operator, newest_opset, operator_versions
+from .tensors import to_numpy
+
+
+Operator = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model with inputs and outputs, and the operator that it tests."""
+
+    name: str
+    operator: Operator
+    model: object
+    data: list
+    rtol: float
+    atol: float
+
+    def run(self) -> str:
+        """What is wrong, or nothing."""
+        try:
+            ready = JaxBackend.prepare(self.model)
+            for inputs, expected in self.data:
+                outputs = ready.run([_array(x) for x in inputs])
+                for have, want in zip(outputs, expected, strict=True):
+                    self._compare(have, want)
+        except Exception as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            return f"{type(error).__name__}: {' '.join(lines)[:160]}"
+        return ""
+
+    def _compare(self, have, want) -> None:
+        if isinstance(want, list):
+            assert len(have) == len(want)
+            for pair in zip(have, want, strict=True):
+                self._compare(*pair)
+            return
+        if want is None:
+            assert have is None
+            return
+        have, want = np.asarray(have), np.asarray(_array(want))
+        assert have.shape == want.shape, f"shape {have.shape}, not {want.shape}"
+        assert have.dtype == want.dtype, f"{have.dtype}, not {want.dtype}"
+        rtol = self.rtol
+        if want.dtype in (np.float16, ml_dtypes.bfloat16):  # two units in the last place
+            rtol = max(rtol, 2 * float(ml_dtypes.finfo(want.dtype).eps))
+        if want.dtype.kind not in "fiub":  # bfloat16 and narrower
+            have, want = have.astype(np.float32), want.astype(np.float32)
+        np.testing.assert_allclose(have, want, rtol, self.atol)
+
+
+def _array(x):
+    """Types that NumPy lacks come as protos."""
+    import onnx
+
+    return to_numpy(x) if isinstance(x, onnx.TensorProto) else x
+
+
+def node_cases() -> Iterator[Case]:
+    """All cases of single operators, in the onnx wheel."""
+    from onnx.backend.test.loader import load_model_tests
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tests = load_model_tests(kind="node")
+    plain = {test.name: test.model for test in tests}
+    for test in tests:
+        base = plain.get(re.sub(r"_expanded.*", "", test.name), test.model)
+        for operator in sorted({(n.domain, n.op_type) for n in base.graph.node}):
+            yield Case(
+                test.name, operator, test.model, test.data_sets, test.rtol, test.atol
+            )
+
+
+def run_all(cases: Iterator[Case]) -> dict[Operator, dict[str, str]]:
+    """For each operator here, each case by name, and what is wrong with it if anything."""
+    results, faults = collections.defaultdict(dict), {}
+    for case in cases:
+        if find_operator(*case.operator, newest_opset) is None:
+            continue
+        if case.name not in faults:
+            faults[case.name] = case.run()
+        results[case.operator][case.name] = faults[case.name]
+    return dict(results)
+
+
+def table(results) -> str:
+    """Operators, cases passed and all cases, in markdown."""
+    lines = ["| operator | passed | cases |", "|---|---|---|"]
+    for (domain, name), _ in operator_versions().items():
+        faults = results.get((domain, name), {})
+        label = f"{domain}.{name}" if domain else name
+        passed = sum(not fault for fault in faults.values())
+        lines.append(f"| {label} | {passed or ''} | {len(faults) or 'none'} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    import jax
+
+    start = time.perf_counter()
+    with jax.enable_x64(True):
+        found = run_all(node_cases())
+    for operator, faults in sorted(found.items()):
+        for name, fault in faults.items():
+            if fault:
+                print(f"{operator[1]}: {name}: {fault}")
+    print(table(found))
+    print(f"{time.perf_counter() - start:.0f} s")
+    for path in sys.argv[1:]:
+        Path(path).write_text(table(found) + "\n")

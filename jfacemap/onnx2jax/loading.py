@@ -1,0 +1,73 @@
+"""From a file or a `ModelProto` to an `OnnxFunction`, or to one error with all faults."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from . import operators  # noqa: F401  fills the registry
+from .decode import decode_graph, Decoder
+from .function import OnnxFunction
+from .registry import newest_opset, oldest_opset
+
+
+def load(model) -> OnnxFunction:
+    """An ONNX model as a function in JAX.
+
+    `model` is the path of a `.onnx` file (weights in files beside it are found) or an
+    `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers,
+    and the integers of quantised ones; its graph is static.
+
+    Raises `ValueError` for a file that is none, an opset outside 7 to 28, and, all in one
+    message, for every node whose operator or attribute is not supported. Operators and
+    their conformance: `docs/onnx_operators.md`.
+    """
+    import onnx
+    import onnx.inliner
+
+    if isinstance(model, onnx.ModelProto):
+        folder, where = "", "the model"
+    else:
+        folder, where, model = _read(Path(os.fspath(model)))
+    if not model.graph.node and not model.graph.output:
+        raise ValueError(f"{where} holds no graph.")
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
+    opset = opsets.get("", newest_opset)
+    if not oldest_opset <= opset <= newest_opset:
+        raise ValueError(
+            f"{where} is of opset {opset}; {oldest_opset} to {newest_opset} are supported. "
+            "onnx.version_converter.convert_version may convert it."
+        )
+    decoder = Decoder(opsets, folder)
+    graph = decode_graph(model.graph, decoder)
+    if decoder.faults:
+        faults = "\n  ".join(dict.fromkeys(decoder.faults))
+        raise ValueError(f"{where} uses what is not supported:\n  {faults}")
+    return OnnxFunction({k: _leaf(v) for k, v in decoder.weights.items()}, graph)
+
+
+def _read(path: Path):
+    import google.protobuf.message
+    import onnx
+
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, or is not a file: give a .onnx file.")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except google.protobuf.message.DecodeError as error:
+        raise ValueError(
+            f"{path} is truncated, or no ONNX model: export it again."
+        ) from error
+    return str(path.parent), str(path), model
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _leaf(x: np.ndarray):
+    from .operators.values import to_jax
+
+    return to_jax(x)

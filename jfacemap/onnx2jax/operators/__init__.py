@@ -1,0 +1,27 @@
+"""The operators, a file for each family; importing them fills the registry."""
+
+from . import (  # noqa: F401
+    activation,
+    arithmetic,
+    attention,
+    bits,
+    control,
+    conv,
+    conv_transpose,
+    creation,
+    fused,
+    indexing,
+    linear,
+    logic,
+    normalisation,
+    padding,
+    pool,
+    quantised,
+    reduction,
+    resize,
+    sampling,
+    scatter,
+    sequence,
+    shape,
+    softmax,
+)

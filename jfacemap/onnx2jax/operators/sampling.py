@@ -1,0 +1,193 @@
+"""Images sampled at points: grids, affine maps, regions of interest."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..registry import operator
+from .values import cast, highest, like, same_dtype, to_jax
+
+
+@operator("AffineGrid", static=["size"])
+def affine_grid(theta, size, *, align_corners: int = 0):
+    """Points (n, ..., k) of a grid over [-1, 1] under maps theta (n, k, k + 1)."""
+    sizes = [int(s) for s in np.ravel(size)[2:]]
+
+    def steps(n):
+        if align_corners:
+            return np.linspace(-1, 1, n)
+        return (2 * np.arange(n) + 1) / n - 1
+
+    # The last spatial axis is the first coordinate.
+    axes = np.meshgrid(*map(steps, sizes), indexing="ij")[::-1]
+    points = np.stack([*axes, np.ones(sizes)], axis=-1).reshape(-1, len(sizes) + 1)
+    theta = to_jax(theta)
+    out = jnp.matmul(
+        cast(points, theta.dtype), jnp.swapaxes(theta, 1, 2), precision=highest
+    )
+    return out.reshape(theta.shape[0], *sizes, len(sizes))
+
+
+@operator("GridSample")
+def grid_sample(
+    x,
+    grid,
+    *,
+    align_corners: int = 0,
+    mode: str = "linear",
+    padding_mode: str = "zeros",
+):
+    """x (n, c, ...) at the points of a grid (n, ..., k) over [-1, 1]: (n, c, ...)."""
+    x, grid = (to_jax(v) for v in same_dtype(x, grid))
+    sizes = x.shape[2:]
+    kernels = {"nearest": _nearest, "linear": _linear, "bilinear": _linear}
+    kernel = (kernels | {"cubic": _cubic, "bicubic": _cubic}).get(mode)
+    if kernel is None:
+        raise ValueError(f"mode {mode!r} is none of nearest, linear, cubic")
+    n, k = x.shape[0], len(sizes)
+    points = grid.reshape(n, -1, k)
+    axes = []
+    for i, size in enumerate(sizes):
+        place = points[..., k - 1 - i]
+        scale = (size - 1) / 2 if align_corners else size / 2
+        place = (place + like(place, 1)) * like(place, scale)
+        place = place if align_corners else place - like(place, 0.5)
+        if padding_mode != "zeros" and kernel is not _cubic:
+            place = _into(place, size, padding_mode, align_corners)
+        axes.append(kernel(place, size, padding_mode, align_corners))
+    out = _gather_products(x, axes)
+    return out.reshape(*x.shape[:2], *grid.shape[1:-1])
+
+
+def _gather_products(x, axes):
+    """The sum over the taps of all axes: products of their weights times the pixels."""
+    n, c, *sizes = x.shape
+    flat = x.reshape(n, c, -1)
+    places, weights = [jnp.zeros(axes[0][0][0][0].shape, jnp.int32)], [None]
+    for size, taps in zip(sizes, axes, strict=True):
+        places = [p * size + index for p in places for index, _ in taps]
+        weights = [w if v is None else v * w for v in weights for _, w in taps]
+    total = jnp.zeros((n, c, places[0].shape[1]), x.dtype)
+    for place, weight in zip(places, weights, strict=True):
+        # Weight zero means beyond the border: whatever is there must not count.
+        pixels = jnp.take_along_axis(flat, place[:, None], axis=2)
+        weight = weight[:, None]
+        total += jnp.where(weight == 0, like(x, 0), weight * pixels)
+    return total
+
+
+def _tap(place, size, padding_mode, align_corners):
+    """A whole place as an index on the image, and whether it lies on it."""
+    if padding_mode != "zeros":
+        place = _into(place, size, padding_mode, align_corners)
+    inside = (place >= 0) & (place <= size - 1)
+    return jnp.clip(place, 0, size - 1).astype(jnp.int32), inside.astype(place.dtype)
+
+
+def _nearest(place, *border):
+    return [_tap(jnp.round(place), *border)]
+
+
+def _linear(place, *border):
+    low = jnp.floor(place)
+    (i, keep), (j, keep_next) = _tap(low, *border), _tap(low + like(low, 1), *border)
+    part = place - low
+    return [(i, keep * (like(low, 1) - part)), (j, keep_next * part)]
+
+
+def _cubic(place, *border):
+    low = jnp.floor(place)
+    taps = []
+    for offset in (-1, 0, 1, 2):
+        index, keep = _tap(low + like(low, offset), *border)
+        t = jnp.abs(place - low - like(low, offset))
+        near = (1.25 * t - 2.25) * t * t + 1
+        far = ((-0.75 * t + 3.75) * t - 6) * t + 3
+        taps.append((index, keep * jnp.where(t <= 1, near, far)))
+    return taps
+
+
+def _into(place, size, padding_mode, align_corners):
+    if padding_mode == "border":
+        return jnp.clip(place, 0, size - 1)
+    if padding_mode != "reflection":
+        raise ValueError(
+            f"padding_mode {padding_mode!r} is none of zeros, border, reflection"
+        )
+    low, high = (0, size - 1) if align_corners else (-0.5, size - 0.5)
+    span = max(high - low, 1e-9)
+    offset = jnp.mod(place - low, 2 * span)
+    return jnp.clip(low + jnp.minimum(offset, 2 * span - offset), 0, size - 1)
+
+
+@operator("RoiAlign")
+def roi_align_at_corners(
+    x,
+    rois,
+    batch_indices,
+    *,
+    mode="avg",
+    output_height=1,
+    output_width=1,
+    sampling_ratio=0,
+    spatial_scale=1.0,
+):
+    """Before opset 16 pixels are points at whole numbers."""
+    sizes = output_height, output_width, sampling_ratio, spatial_scale
+    return _roi_align(x, rois, batch_indices, mode, *sizes, offset=0.0)
+
+
+@operator("RoiAlign", since=16)
+def roi_align(
+    x,
+    rois,
+    batch_indices,
+    *,
+    coordinate_transformation_mode="half_pixel",
+    mode="avg",
+    output_height=1,
+    output_width=1,
+    sampling_ratio=0,
+    spatial_scale=1.0,
+):
+    """The mean (or largest) of bilinear samples in each bin of each region."""
+    offset = 0.5 if coordinate_transformation_mode == "half_pixel" else 0.0
+    sizes = output_height, output_width, sampling_ratio, spatial_scale
+    return _roi_align(x, rois, batch_indices, mode, *sizes, offset=offset)
+
+
+def _roi_align(x, rois, batch_indices, mode, height, width, ratio, scale, offset):
+    if ratio <= 0:
+        raise ValueError(
+            "RoiAlign needs a sampling_ratio: without one its work depends on data"
+        )
+    x, rois = (to_jax(v) for v in same_dtype(x, rois))
+    images = x[to_jax(batch_indices)]
+    x1, y1, x2, y2 = (rois * like(rois, scale) - like(rois, offset)).T
+    rows = _bins(y1, y2, height, ratio, offset, x.shape[2])
+    columns = _bins(x1, x2, width, ratio, offset, x.shape[3])
+    # Taps of (regions, bins * ratio): the product of two axes is an outer one.
+    reduce = jnp.max if mode == "max" else jnp.mean
+    out = jnp.zeros((*images.shape[:2], height * ratio, width * ratio), x.dtype)
+    candidates = []
+    for i, a in rows:
+        for j, b in columns:
+            index = (i[:, :, None] * x.shape[3] + j[:, None, :]).reshape(len(rois), 1, -1)
+            flat = images.reshape(*images.shape[:2], -1)
+            pixels = jnp.take_along_axis(flat, index, axis=2).reshape(out.shape)
+            candidates.append(pixels * (a[:, None, :, None] * b[:, None, None, :]))
+    # ONNX takes the largest of weighted pixels, not of samples.
+    samples = jnp.max(jnp.stack(candidates), axis=0) if mode == "max" else sum(candidates)
+    return reduce(samples.reshape(*out.shape[:2], height, ratio, width, ratio), axis=(3, 5))
+
+
+def _bins(start, end, bins, ratio, offset, size):
+    length = end - start if offset else jnp.maximum(end - start, like(start, 1))
+    steps = (np.arange(bins * ratio) + 0.5) / (bins * ratio)
+    place = start[:, None] + length[:, None] * cast(steps, start.dtype)[None]
+    inside = ((place >= -1) & (place <= size)).astype(place.dtype)
+    place = jnp.clip(place, 0, size - 1)
+    low = jnp.floor(place)
+    part = place - low
+    index = low.astype(jnp.int32)
+    above = jnp.minimum(index + 1, size - 1)
+    return [(index, inside * (1 - part)), (above, inside * part)]

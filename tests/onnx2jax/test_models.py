@@ -1,0 +1,83 @@
+"""Whole networks on real faces, against onnxruntime."""
+
+import os
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jfacemap import onnx2jax
+
+from .build import runtime
+
+
+needs_data = pytest.mark.skipif(
+    "JFACEMAP_DATA" not in os.environ, reason="needs $JFACEMAP_DATA"
+)
+pytestmark = needs_data
+data = pathlib.Path(os.environ.get("JFACEMAP_DATA", ""))
+
+inputs = {
+    "fr_age": (3, 64, 64),
+    "fr_detect": (3, 240, 320),
+    "fr_expression": (3, 224, 224),
+    "fr_eye": (1, 24, 24),
+    "fr_feature": (3, 112, 112),
+    "fr_gender": (3, 64, 64),
+    "fr_landmark": (1, 64, 64),
+    "fr_liveness": (3, 128, 128),
+    "fr_pose": (3, 224, 224),
+    "efficientnet_lite0": (3, 224, 224),
+}
+
+
+def model_path(name: str) -> str:
+    """The file of a network; skips where it is not."""
+    folder = "onnx" if name.startswith("efficientnet") else "faceplugin-face-recognition-js"
+    found = sorted((data / folder).rglob(f"{name}.onnx"))
+    if not found:
+        pytest.skip(f"{name}.onnx is not in $JFACEMAP_DATA/{folder}")
+    return str(found[0])
+
+
+def faces(name: str, n: int) -> np.ndarray:
+    """Real images in the size and the range that the network wants."""
+    c, h, w = inputs[name]
+    file, key = ("lfw100.npz", "crop224") if h > 112 else ("lfw100.npz", "aligned112")
+    if name == "fr_feature":
+        file = "orl_faces.npz"
+    images = np.load(data / file)[key][:n].astype(np.float32)
+    images = images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
+    images = jax.image.resize(jnp.asarray(images), (n, h, w, 3), "linear")
+    middle = 127 if name == "efficientnet_lite0" else 127.5
+    images = np.asarray((images - middle) / 128).transpose(0, 3, 1, 2)
+    return images.mean(1, keepdims=True) if c == 1 else images
+
+
+@pytest.mark.parametrize("name", inputs)
+def test_networks_agree_with_onnxruntime(name):
+    path, x = model_path(name), faces(name, 3)
+    (key,) = [i.name for i in onnx2jax.load(path).inputs]
+    rows = [runtime(path, **{key: x[i : i + 1]}) for i in range(len(x))]
+    f = onnx2jax.load(path)
+    out = f.batched(x)
+    out = out if isinstance(out, dict) else {f.outputs[0]: out}
+    assert set(out) == set(rows[0])
+    for output, have in out.items():
+        want = np.concatenate([row[output] for row in rows])
+        scale = max(float(np.abs(want).max()), 1e-6)
+        error = np.abs(np.asarray(have).reshape(want.shape) - want).max() / scale
+        assert error < 1e-5, output
+
+
+def test_embeddings_of_one_person_are_nearer_than_of_two():
+    """The network sees faces: ten images of each of four people."""
+    f = onnx2jax.load(model_path("fr_feature"))
+    e = np.asarray(f.batched(faces("fr_feature", 40)))
+    e /= np.linalg.norm(e, axis=1, keepdims=True)
+    same = np.arange(40)[:, None] // 10 == np.arange(40) // 10
+    cosines = e @ e.T
+    off = ~np.eye(40, dtype=bool)
+    assert cosines[same & off].mean() > cosines[~same].mean() + 0.2

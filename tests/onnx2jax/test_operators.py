@@ -1,0 +1,290 @@
+"""Operators against onnxruntime, at opsets whose semantics differ from today's."""
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import pytest
+
+from jfacemap import onnx2jax
+from jfacemap.onnx2jax.registry import find_operator, newest_opset, operator_versions
+
+from .build import compare, draws, node, runtime, single, value
+
+
+x = draws(0, 2, 3, 4, 5)
+ints = lambda *v: np.array(v, np.int64)
+floats = lambda *v: np.array(v, np.float32)
+
+cases = {
+    "Clip 6": ("Clip", [x], 7, {"min": -0.5, "max": 0.5}),
+    "Clip 6 below": ("Clip", [x], 10, {"max": 0.5}),
+    "Clip 11": ("Clip", [x, floats(-0.5).reshape(())], 11, {}),
+    "Softmax 1": ("Softmax", [x], 7, {}),
+    "Softmax 1 axis": ("Softmax", [x], 11, {"axis": 2}),
+    "Softmax 13": ("Softmax", [x], 13, {}),
+    "LogSoftmax 1": ("LogSoftmax", [x], 9, {"axis": -1}),
+    "Hardmax 1": ("Hardmax", [x], 11, {"axis": 1}),
+    "Squeeze 1": ("Squeeze", [x[:1, :, :1]], 11, {"axes": [0, 2]}),
+    "Squeeze 13": ("Squeeze", [x[:1, :, :1], ints(-2)], 13, {}),
+    "Unsqueeze 1": ("Unsqueeze", [x], 9, {"axes": [0, 5]}),
+    "Unsqueeze 13": ("Unsqueeze", [x, ints(-1, 0)], 13, {}),
+    "ReduceSum 1": ("ReduceSum", [x], 11, {"axes": [1, -1], "keepdims": 0}),
+    "ReduceSum 13": ("ReduceSum", [x, ints(1)], 13, {}),
+    "ReduceL2 1": ("ReduceL2", [x], 17, {"axes": [1]}),
+    "ReduceL2 18": ("ReduceL2", [x, ints(1)], 18, {}),
+    "ReduceMean 1": ("ReduceMean", [x], 13, {"axes": [2, 3]}),
+    "ReduceMean 18": ("ReduceMean", [x, ints(2, 3)], 18, {"keepdims": 0}),
+    "ReduceMax all": ("ReduceMax", [x], 12, {}),
+    "Split 2": ("Split", [x], 11, {"axis": 3, "split": [1, 4]}),
+    "Slice 1": (
+        "Slice",
+        [x],
+        9,
+        {"starts": [0, -3], "ends": [1, 2**31 - 1], "axes": [0, 3]},
+    ),
+    "Slice 10": ("Slice", [x, ints(-1), ints(-(2**62)), ints(3), ints(-2)], 11, {}),
+    "Pad 2": ("Pad", [x], 10, {"pads": [0, 0, 1, 2, 0, 1, 0, -1], "value": 2.0}),
+    "Pad 2 reflect": ("Pad", [x], 9, {"pads": [0, 0, 1, 2, 0, 0, 2, 1], "mode": "reflect"}),
+    "Pad 11 edge": ("Pad", [x, ints(0, 0, 1, 2, 0, 0, 2, 1)], 13, {"mode": "edge"}),
+    "Upsample 7": ("Upsample", [x], 7, {"scales": [1.0, 1.0, 2.0, 3.0]}),
+    "Upsample 7 linear": (
+        "Upsample",
+        [x],
+        8,
+        {"scales": [1.0, 1.0, 2.0, 2.0], "mode": "linear"},
+    ),
+    "TopK 1": ("TopK", [x], 9, {"k": 2, "axis": 1}),
+    "TopK 11": ("TopK", [x, ints(2)], 11, {"largest": 0}),
+    "BatchNormalization 7": (
+        "BatchNormalization",
+        [x, floats(1, 2, 3), floats(0, 1, 0), floats(0, 0, 1), floats(1, 2, 3)],
+        7,
+        {"epsilon": 1e-3},
+    ),
+    "BatchNormalization 15": (
+        "BatchNormalization",
+        [x, floats(1, 2, 3), floats(0, 1, 0), floats(0, 0, 1), floats(1, 2, 3)],
+        15,
+        {},
+    ),
+    "Dropout 7": ("Dropout", [x], 7, {"ratio": 0.3}),
+    "Dropout 13": ("Dropout", [x], 13, {}),
+    "Gemm 7": (
+        "Gemm",
+        [x[0, 0], x[0, 1], floats(1)],
+        7,
+        {"transB": 1, "alpha": 0.5, "beta": 2.0},
+    ),
+    "Gemm 11": ("Gemm", [x[0, 0], x[0, 1]], 11, {"transA": 1}),
+    "Flatten": ("Flatten", [x], 9, {"axis": 3}),
+    "ArgMax": ("ArgMax", [x], 12, {"axis": 1, "keepdims": 0}),
+    "ArgMax last": ("ArgMax", [x * 0], 12, {"axis": 3, "select_last_index": 1}),
+    "CumSum": ("CumSum", [x, ints(2).reshape(())], 14, {"exclusive": 1, "reverse": 1}),
+    "Einsum": ("Einsum", [x, x], 12, {"equation": "bchw, bdhw -> bcd"}),
+    "PRelu": ("PRelu", [x, draws(1, 3, 1, 1)], 16, {}),
+    "LpNormalization": ("LpNormalization", [x], 7, {"axis": 1}),
+    "LRN": ("LRN", [x], 13, {"size": 3, "alpha": 0.1}),
+    "LayerNormalization": (
+        "LayerNormalization",
+        [x, draws(1, 4, 5), draws(2, 4, 5)],
+        17,
+        {"axis": 2},
+    ),
+    "GroupNormalization 21": (
+        "GroupNormalization",
+        [x.reshape(2, 6, 10), draws(1, 6), draws(2, 6)],
+        21,
+        {"num_groups": 2},
+    ),
+    "DepthToSpace": (
+        "DepthToSpace",
+        [x.reshape(1, 12, 2, 5)],
+        13,
+        {"blocksize": 2, "mode": "CRD"},
+    ),
+    "Gather": ("Gather", [x, ints(-1, 0)], 13, {"axis": 2}),
+    "GatherElements": (
+        "GatherElements",
+        [x[0, 0], ints(-1, 0, 2, 1).reshape(2, 2)],
+        13,
+        {"axis": 1},
+    ),
+    "GatherND": ("GatherND", [x, ints(0, -1, 1, 0).reshape(2, 2)], 13, {}),
+    "Mod": ("Mod", [x, x[:1]], 13, {"fmod": 1}),
+    "Gelu 20": ("Gelu", [x], 20, {"approximate": "tanh"}),
+    "Trilu": ("Trilu", [x, ints(1).reshape(())], 14, {"upper": 0}),
+    "Expand": ("Expand", [x[:, :1], ints(2, 2, 1, 4, 1)], 13, {}),
+    "Tile": ("Tile", [x, ints(1, 2, 1, 3)], 13, {}),
+}
+
+
+@pytest.mark.parametrize("case", cases.values(), ids=cases)
+def test_as_onnxruntime_has_it(case):
+    op, arrays, opset, attributes = case
+    outputs = 2 if op in ("Split", "TopK") else 1
+    made, rows = single(op, *arrays, opset=opset, outputs=outputs, **attributes)
+    compare(made, **rows)
+
+
+modes = "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"
+
+
+@pytest.mark.parametrize("mode", ("nearest", "linear", "cubic"))
+@pytest.mark.parametrize("coordinates", modes)
+@pytest.mark.parametrize("size", ((8, 9), (2, 3)), ids=("up", "down"))
+def test_resize(mode, coordinates, size):
+    sizes = ints(2, 3, *size)
+    made, rows = single(
+        "Resize",
+        x,
+        None,
+        None,
+        sizes,
+        opset=13,
+        mode=mode,
+        coordinate_transformation_mode=coordinates,
+    )
+    compare(made, **rows)
+
+
+@pytest.mark.parametrize("since", (10, 11, 18))
+def test_resize_by_scales_that_are_initialisers(since):
+    scales = onnx.numpy_helper.from_array(floats(1, 1, 1.5, 2), "scales")
+    inputs = ["x", "scales"] if since == 10 else ["x", "", "scales"]
+    graph = onnx.helper.make_graph(
+        [node("Resize", inputs, ["y"], mode="nearest")],
+        "graph",
+        [value("x", x.shape)],
+        [onnx.helper.make_empty_tensor_value_info("y")],
+        [scales],
+    )
+    opsets = [onnx.helper.make_opsetid("", since)]
+    made = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    f, _ = compare(made, x=x)
+    assert not f.weights  # the scales set a shape: they are no weights
+
+
+geometry = st.fixed_dictionaries(
+    {
+        "size": st.tuples(st.integers(5, 8), st.integers(5, 8)),
+        "kernel": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "strides": st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "dilations": st.tuples(st.integers(1, 2), st.integers(1, 2)),
+        "pads": st.tuples(*[st.integers(0, 2)] * 4),
+        "auto_pad": st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]),
+    }
+)
+few = hypothesis.settings(max_examples=12, deadline=None, derandomize=True)
+
+
+def attributes_of(g, dilated=True):
+    given = {
+        "kernel_shape": g["kernel"],
+        "strides": g["strides"],
+        "auto_pad": g["auto_pad"],
+    }
+    if g["auto_pad"] == "NOTSET":
+        given["pads"] = g["pads"]
+    # onnxruntime refuses dilations beside SAME.
+    if dilated and not g["auto_pad"].startswith("SAME"):
+        given["dilations"] = g["dilations"]
+    return given
+
+
+@few
+@hypothesis.given(geometry, st.sampled_from([(4, 6, 1), (4, 6, 2), (4, 4, 4), (4, 8, 4)]))
+def test_convolutions_of_any_geometry(g, channels):
+    c, m, group = channels
+    image, w = draws(1, 2, c, *g["size"]), draws(2, m, c // group, *g["kernel"])
+    made, rows = single(
+        "Conv", image, w, draws(3, m), opset=11, group=group, **attributes_of(g)
+    )
+    compare(made, **rows)
+
+
+@few
+@hypothesis.given(geometry, st.sampled_from(["MaxPool", "AveragePool"]), st.booleans())
+def test_pools_of_any_geometry(g, op, ceil):
+    given = attributes_of(g, dilated=False)
+    if "pads" in given:  # no window may lie on the padding alone
+        given["pads"] = [
+            min(p, k - 1) for p, k in zip(g["pads"], g["kernel"] * 2, strict=True)
+        ]
+        given["ceil_mode"] = int(ceil)
+    made, rows = single(op, draws(1, 2, 3, *g["size"]), opset=12, **given)
+    compare(made, **rows)
+
+
+@pytest.mark.parametrize("group", (1, 2))
+@pytest.mark.parametrize(
+    "given", ({"pads": [1, 0, 1, 1]}, {"output_padding": [1, 0]}), ids=str
+)
+def test_transposed_convolution(group, given):
+    w = draws(1, 4, 3, 3, 2)
+    made, rows = single(
+        "ConvTranspose",
+        draws(0, 2, 4, 5, 6),
+        w,
+        opset=11,
+        group=group,
+        strides=[2, 3],
+        **given,
+    )
+    compare(made, **rows)
+
+
+def test_quantised_network_agrees_to_the_last_integer():
+    rng = np.random.default_rng(0)
+    q = lambda *shape: rng.integers(0, 255, shape).astype(np.uint8)
+    image, w = q(1, 3, 6, 6), q(4, 3, 3, 3)
+    scale, zero = np.float32, np.uint8
+    arrays = [
+        image,
+        scale(0.02),
+        zero(120),
+        w,
+        scale(0.01),
+        zero(128),
+        scale(0.3),
+        zero(100),
+    ]
+    made, rows = single("QLinearConv", *map(np.asarray, arrays), opset=13, pads=[1] * 4)
+    f = onnx2jax.load(made)
+    np.testing.assert_array_equal(f(**rows), runtime(made, **rows)["y0"])
+
+
+def test_sqrt_of_zero_norms_has_a_gradient():
+    made, _ = single("LpNormalization", np.zeros((2, 3), np.float32), axis=1)
+    f = onnx2jax.load(made)
+    gradient = jax.grad(lambda x: f(x).sum())(jnp.zeros((2, 3)))
+    np.testing.assert_array_equal(gradient, 0)
+
+
+def test_every_version_here_is_one_of_onnx():
+    """Each entry begins at 1 or where ONNX changed the operator."""
+    history = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        history.setdefault((schema.domain, schema.name), set()).add(schema.since_version)
+    assert newest_opset == onnx.defs.onnx_opset_version()
+    for (domain, name), versions in operator_versions().items():
+        if domain == "" and name != "SimplifiedLayerNormalization":
+            assert set(versions) <= history[domain, name] | {1}, name
+
+
+def test_every_attribute_onnx_declares_is_known():
+    """At the newest opset: operators claimed lack no attribute and no input."""
+    lacking = {}
+    for domain, name in operator_versions():
+        if domain or name == "SimplifiedLayerNormalization":
+            continue
+        schema = onnx.defs.get_schema(name)
+        ours = find_operator(domain, name, newest_opset)
+        missing = set(schema.attributes) - ours.attributes
+        if not ours.variadic and len(schema.inputs) > len(ours.inputs):
+            missing.add("inputs")
+        if missing:
+            lacking[name] = missing
+    assert lacking == {}
