@@ -53,11 +53,11 @@ def row_of(name: str, path: pathlib.Path, n: int, rounds: int) -> Row:
     # A fixed batch of one is the export's, not the runtime's: it loops.
     parts = [x[i : i + 1] for i in range(n)] if given.shape[0] == 1 else [x]
 
-    def theirs():
+    def theirs() -> list:
         return [session.run(None, {given.name: part}) for part in parts]
 
     f = onnx2jax.load(path)
-    rows, truth = jnp.asarray(x), np.concatenate([out[0] for out in theirs()])
+    rows, truth = jnp.asarray(x), np.concatenate([np.asarray(out[0]) for out in theirs()])
     closed = jax.jit(f if n == 1 else f.batched)
 
     def error(out) -> float:

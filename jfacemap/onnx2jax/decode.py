@@ -115,8 +115,10 @@ def _node(proto, name: str, decoder: Decoder, prefix: str, known) -> Node | None
             attributes[attribute.name] = value
     for missing in found.required - {a.name for a in proto.attribute}:
         fault(f"{label} without its attribute {missing!r}")
-    inputs, outputs = tuple(proto.input), tuple(proto.output)
-    return Node(name, label, found, inputs, outputs, attributes)
+    inputs, outputs = tuple(proto.input), list(proto.output)
+    while outputs and not outputs[-1]:
+        outputs.pop()
+    return Node(name, label, found, inputs, tuple(outputs), attributes)
 
 
 def _attribute(proto, decoder: Decoder, prefix: str, known) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from .graph import Graph, Node
 from .layout import call_operator, channels_second
@@ -25,8 +26,8 @@ def evaluate(
     """The outputs of a graph, given its inputs (and what surrounds a subgraph) by name."""
     scope = {**values, **graph.constants}
     scope |= {name: weights[key] for name, key in graph.weights.items()}
-    scope[""] = None
     for node in graph.nodes:
+        scope[""] = None  # the name of what is left out, among outputs too
         scope |= zip(node.outputs, apply_node(node, weights, scope), strict=False)
     return [channels_second(scope[name]) for name in graph.outputs]
 
@@ -66,7 +67,7 @@ def _argument(node: Node, i: int, value: Value) -> Value:
     name = node.operator.input_name(i)
     if name not in node.operator.static or not isinstance(value, jax.Array):
         return value
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         raise ValueError(
             f"{node} needs its input {name!r} ({node.inputs[i]!r}) while tracing, as it "
             "sets a shape, and it depends on data. Call the function outside jit, vmap and "

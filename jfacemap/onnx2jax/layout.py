@@ -34,7 +34,7 @@ def call_operator(operator: Operator, args: list, attributes: Mapping[str, Any])
     turned = None
     if operator.last is not None:
         turned = _turn_all(args) if operator.broadcasts else _turn_first(args)
-    if turned is None:
+    if turned is None or operator.last is None:
         return operator.call(*map(channels_second, args), **attributes)
     out = operator.last(*turned, **attributes)
     return [ChannelsLast(x) for x in out] if isinstance(out, list) else ChannelsLast(out)

@@ -9,6 +9,7 @@ import pytest
 from jfacemap.onnx2jax import conformance
 
 
+inference = "models are for inference: running statistics are not updated"
 strings = "strings are no numbers"
 training = "dropout in training draws from another generator"
 division = "XLA multiplies by the reciprocal: one unit in the last place, at a tie"
@@ -16,6 +17,8 @@ align = "sizes that scales make are whole here, as in onnxruntime and torch"
 old = "of an opset before 7"
 
 expected_failures = {
+    "test_batchnorm_epsilon_training_mode": inference,
+    "test_batchnorm_example_training_mode": inference,
     "test_cast_e8m0_FLOAT_to_FLOAT8E8M0": "E8M0 is an exponent, not data: refused",
     "test_cast_e8m0_FLOAT16_to_FLOAT8E8M0": "E8M0 is an exponent, not data: refused",
     "test_dynamicquantizelinear": division,

@@ -18,6 +18,7 @@ from . import (  # noqa: F401
     pool,
     quantised,
     reduction,
+    regions,
     resize,
     sampling,
     scatter,

@@ -7,6 +7,7 @@ branch or goes the rounds; where it depends on data, XLA does.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..registry import operator
 from .values import is_known, like, to_jax
@@ -38,7 +39,7 @@ def loop(trips, condition, *carried, body, n_outputs: int):
         more, *out = body(np.asarray(i, np.int64), flag, *state)
         state, i = out[: len(carried)], i + 1
         given.append(out[len(carried) :])
-        if condition is not None or not isinstance(more, jax.core.Tracer):
+        if condition is not None or not isinstance(more, Tracer):
             if not is_known(more):
                 rest = None if limit is None else np.asarray(limit)
                 if n_outputs == len(carried):

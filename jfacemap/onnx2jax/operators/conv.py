@@ -6,6 +6,7 @@ to 70 times as fast. Accelerators have kernels for both.
 """
 
 import string
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ def convolution(
         fault = f"filters {w.shape} in {group} groups do not fit {x.shape[-1]} channels"
         raise ValueError(fault)
     frame = window(x.shape[1:-1], w.shape[2:], strides, dilations, pads, auto_pad)
-    out = _correlate(x, w, frame, group)
+    out: Any = _correlate(x, w, frame, group)
     return out if b is None else out + of_channels(b, out.ndim)
 
 

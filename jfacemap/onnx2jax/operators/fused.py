@@ -1,5 +1,7 @@
 """Operators of `com.microsoft`: what onnxruntime's optimiser makes of the standard ones."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -48,7 +50,9 @@ def fused_conv(
     strides=None,
 ):
     """A convolution, z added, an activation."""
-    geometry = dict(auto_pad=auto_pad, dilations=dilations, group=group, pads=pads)
+    geometry: dict[str, Any] = dict(
+        auto_pad=auto_pad, dilations=dilations, group=group, pads=pads
+    )
     out = convolution(x, w, b, strides=strides, **geometry)
     out = out if z is None else jnp.add(*match(out, z))
     return _activate(out, activation, activation_params)

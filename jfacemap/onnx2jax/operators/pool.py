@@ -99,7 +99,7 @@ def average_pool(
     more = [(0, f[1] - p[1]) for f, p in zip(frame.pads, plain.pads, strict=True)]
     inside = np.pad(np.ones(sizes), plain.pads, constant_values=float(count_include_pad))
     inside = np.pad(inside, more)
-    counts = sum(inside[where] for _, where in frame.taps(sizes))
+    counts = np.sum([inside[where] for _, where in frame.taps(sizes)], axis=0)
     total = _reduce_windows(wide(x), 0, jax.lax.add, frame)
     return (total / to_jax(counts[None, ..., None].astype(total.dtype))).astype(x.dtype)
 

@@ -4,6 +4,8 @@ Products of integers are taken in float32 where that is exact (24 bits) and by i
 otherwise; what comes back is rounded to even and saturated, as ONNX wants it.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -125,7 +127,9 @@ def conv_integer(
 ):
     """`convolution` of integers less their zero points, in int32."""
     x, w = _centred(x, x_zero_point, 1), _centred(w, w_zero_point, 0)
-    geometry = dict(auto_pad=auto_pad, dilations=dilations, group=group, pads=pads)
+    geometry: dict[str, Any] = dict(
+        auto_pad=auto_pad, dilations=dilations, group=group, pads=pads
+    )
     return convolution(x, w, strides=strides, **geometry)
 
 
@@ -133,8 +137,8 @@ def conv_integer(
 def qlinear_matmul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero):
     """The product of two quantised matrices, quantised."""
     total = matmul_integer(a, b, a_zero, b_zero).astype(jnp.float32)
-    scales = [_rows(s, total, axis) for s, axis in ((a_scale, -2), (b_scale, -1))]
-    return _requantize(total, *scales, _rows(y_scale, total, -2), _rows(y_zero, total, -2))
+    a, b = _rows(a_scale, total, -2), _rows(b_scale, total, -1)
+    return _requantize(total, a, b, _rows(y_scale, total, -2), _rows(y_zero, total, -2))
 
 
 @operator("QLinearConv")
@@ -157,12 +161,14 @@ def qlinear_conv(
     strides=None,
 ):
     """The convolution of a quantised image, quantised; the bias counts in int32."""
-    geometry = dict(auto_pad=auto_pad, dilations=dilations, group=group, pads=pads)
-    total = conv_integer(x, w, x_zero, w_zero, strides=strides, **geometry)
+    geometry: dict[str, Any] = dict(
+        auto_pad=auto_pad, dilations=dilations, group=group, pads=pads
+    )
+    total: Any = conv_integer(x, w, x_zero, w_zero, strides=strides, **geometry)
     if b is not None:
         total = total + _rows(b, total, 1).astype(jnp.int32)
-    scales = [_rows(s, total, 1) for s in (x_scale, w_scale, y_scale)]
-    return _requantize(total.astype(jnp.float32), *scales, _rows(y_zero, total, 1))
+    a, b, y = (_rows(s, total, 1) for s in (x_scale, w_scale, y_scale))
+    return _requantize(total.astype(jnp.float32), a, b, y, _rows(y_zero, total, 1))
 
 
 def _requantize(total, a_scale, b_scale, y_scale, y_zero):

@@ -1,10 +1,12 @@
 """What operators share: which values are known, which dtype and rank several have."""
 
 import functools as ft
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.dtypes import canonicalize_dtype
 
 
@@ -12,14 +14,14 @@ highest = jax.lax.Precision.HIGHEST
 """Products of float32 in float32: accelerators would use ten bits."""
 
 
-def namespace(*xs):
+def namespace(*xs) -> Any:
     """`numpy` if all values are known while tracing, else `jax.numpy`."""
     return jnp if any(isinstance(x, jax.Array) for x in xs) else np
 
 
 def is_known(x) -> bool:
     """Whether Python can read the value."""
-    return not isinstance(x, jax.core.Tracer)
+    return not isinstance(x, Tracer)
 
 
 def to_jax(x):
@@ -36,7 +38,7 @@ def cast(x, dtype):
     return np.asarray(x).astype(dtype)
 
 
-def match(*xs):
+def match(*xs) -> Any:
     """Values of one ONNX type made equal in dtype and rank, ready to broadcast.
 
     None stays None. Known values follow the dtype of traced ones; where traced floats
@@ -46,7 +48,7 @@ def match(*xs):
     return tuple(x if x is None else _with_rank(x, ndim) for x in same_dtype(*xs))
 
 
-def same_dtype(*xs):
+def same_dtype(*xs) -> Any:
     """`match` without the ranks."""
     traced = [x.dtype for x in xs if isinstance(x, jax.Array)]
     if not traced:
@@ -56,7 +58,7 @@ def same_dtype(*xs):
     return tuple(None if x is None else convert(x).astype(dtype) for x in xs)
 
 
-def like(x, value):
+def like(x, value) -> Any:
     """A number as an array without axes in the dtype and the namespace of `x`."""
     return namespace(x).asarray(value, x.dtype)
 
