@@ -203,6 +203,7 @@ def run(config: Config) -> Results:
         rows=list(gather_rows(results, faces)),
         figures=draw(results, faces.names, fars, order, held_out.sum()),
         data=data,
+        config=config,
     )
 
 

@@ -31,6 +31,8 @@ class Results:
     rows: Iterable[Mapping[str, Any]]
     figures: Mapping[str, Any]
     data: Mapping[str, Any]
+    config: Any = None
+    """The flags as they were used, where they differ from those given."""
 
 
 def launch(
@@ -54,9 +56,10 @@ def launch(
     partial.mkdir(parents=True)
     np.savez_compressed(partial / "results.npz", **results.arrays)  # type: ignore
     _write_rows(partial / "results.csv", list(results.rows))
+    used = results.config or config
     record = {
         "experiment": name,
-        "config": {k: str(v) for k, v in dataclasses.asdict(config).items()},
+        "config": {k: str(v) for k, v in dataclasses.asdict(used).items()},
         "data": results.data,
         "versions": {package: metadata.version(package) for package in packages},
         "machine": {

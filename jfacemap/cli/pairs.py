@@ -93,16 +93,20 @@ def read_pairs(spec: str, rows_a: int, rows_b: int) -> np.ndarray:
 def _read_csv(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"{path} does not exist.")
-    first, _ = next(_lines(path), (0, ""))
+    try:
+        first, _ = next(_lines(path), (0, ""))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file in UTF-8: {error.reason}.") from error
     if not first:
         raise InputError(f"{path} lists no pairs.")
+    read = {"delimiter": ",", "comments": None, "skiprows": first - 1, "ndmin": 2}
     try:
-        return np.loadtxt(path, np.int64, delimiter=",", skiprows=first - 1, ndmin=2)
-    except ValueError as error:
-        number, text = next(line for line in _lines(path) if not _is_pair(line[1]))
+        return np.loadtxt(path, np.int64, **read)
+    except (ValueError, OverflowError) as error:
+        number, text = next((x for x in _lines(path) if not _is_pair(x[1])), (0, ""))
+        where = f"{path}, line {number}: {text!r}" if number else f"{path}: some line"
         raise InputError(
-            f"{path}, line {number}: {text!r} is not 'row_a,row_b,genuine', three whole "
-            "numbers."
+            f"{where} is not 'row_a,row_b,genuine', three whole numbers."
         ) from error
 
 
@@ -128,4 +132,6 @@ def _is_pair(text: str) -> bool:
 
 
 def _is_number(field: str) -> bool:
-    return field.strip().lstrip("+-").isdecimal()
+    digits = field.strip()
+    digits = digits[1:] if digits[:1] in ("+", "-") else digits
+    return digits.isascii() and digits.isdecimal() and len(digits) < 19

@@ -18,9 +18,12 @@ matmul = ft.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 def unit(x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
     """Rows scaled to unit length; a zero row stays zero (it scores 0), NaN stays NaN."""
-    square = jnp.sum(x**2, axis=-1, keepdims=True)
+    narrow = jnp.finfo(x.dtype).bits < 32  # its squares overflow
+    wide = jax.lax.convert_element_type(x, jnp.float32) if narrow else x
+    square = jnp.sum(wide**2, axis=-1, keepdims=True)
     alive = square != 0
-    return jnp.where(alive, x / jnp.sqrt(jnp.where(alive, square, 1)), 0)
+    scaled = jnp.where(alive, wide / jnp.sqrt(jnp.where(alive, square, 1)), 0)
+    return jax.lax.convert_element_type(scaled, x.dtype) if narrow else scaled
 
 
 def spectrum_cutoff(largest: Array, size: int) -> Array:
@@ -34,6 +37,7 @@ def solve_psd(a: Float[Array, "d d"], b: Float[Array, "d k"]) -> Float[Array, "d
 
     Cholesky where `a` is safely of full rank; otherwise by eigenvalues, those at or
     below `spectrum_cutoff` taken as zero. The path is chosen by value, under `vmap` too.
+    The reverse derivative is that of an `a` of full rank.
     """
     factor = jnp.linalg.cholesky(a)
     return either(_is_singular, _solve_by_eigenvalues, _solve_by_cholesky)(a, factor, b)

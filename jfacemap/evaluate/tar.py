@@ -60,7 +60,7 @@ def tar_at_far(
         raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
     words = far_words(fars)
     given = (scores, genuine, valid, fars)
-    narrow = at_least_float32(scores).dtype == jnp.float32
+    narrow = jnp.finfo(scores.dtype).bits <= 32
     concrete = not any(isinstance(x, Tracer) for x in given)
     # A JAX target compares in its own precision, which the counts do not know.
     if scores.size > many_pairs and narrow and concrete and not isinstance(fars, jax.Array):

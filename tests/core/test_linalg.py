@@ -32,3 +32,11 @@ def test_solve_psd_has_minimum_norm(getkey, rank):
 
 def test_solve_psd_spreads_nan(getkey):
     assert np.isnan(solve_psd(jnp.full((3, 3), jnp.nan), jnp.ones((3, 1)))).all()
+
+
+def test_half_precision_rows_become_unit_without_overflow():
+    x = np.float16(np.random.default_rng(0).normal(size=(4, 32)) * 80)
+    ours = unit(jnp.asarray(x))
+    truth = np.float64(x) / np.linalg.norm(np.float64(x), axis=1, keepdims=True)
+    assert ours.dtype == jnp.float16
+    np.testing.assert_allclose(ours, truth, atol=1e-3)

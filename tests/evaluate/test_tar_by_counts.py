@@ -76,3 +76,19 @@ def test_half_precision_counts_too():
     ours = tar_at_far(half, genuine, fars)
     theirs = tar_at_far(half.astype(np.float32), genuine, fars)
     np.testing.assert_array_equal(ours.tar, theirs.tar)
+
+
+def test_float64_scores_and_flags_of_numbers_are_met():
+    scores, genuine = draw(3, 4000, 3)
+    wide = np.float64(scores) + np.arange(4000) * 1e-10
+    found = tar_at_far(wide, genuine, fars)
+    for q, far in enumerate(fars[1:], 1):
+        g, i, threshold, _ = oracles.tar_at_far(wide, genuine, far, "strict")
+        assert (found.genuine_accepts[q], found.impostor_accepts[q]) == (g, i)
+        assert found.threshold[q] == threshold
+
+
+def test_flags_of_numbers_are_flags(unchecked_types):
+    scores, genuine = draw(4, 500)
+    ours = tar_at_far(scores, genuine.astype(int), fars)
+    np.testing.assert_array_equal(ours.tar, tar_at_far(scores, genuine, fars).tar)
