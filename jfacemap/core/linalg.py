@@ -11,12 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .branch import either
+from .types import Numeric
 
 
 matmul = ft.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
-def unit(x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+def unit(x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
     """Rows scaled to unit length; a zero row stays zero (it scores 0), NaN stays NaN."""
     narrow = jnp.finfo(x.dtype).bits < 32  # its squares overflow
     wide = jax.lax.convert_element_type(x, jnp.float32) if narrow else x

@@ -102,7 +102,7 @@ def embed_block(
     z = world.people[person] + size * _noise(world.key, shared_rank, media, block)
     v = model.people[person] + size * _noise(model.key, private_rank, media, block)
     seen = jnp.tanh(matmul(jnp.concatenate([z, v], axis=1), model.mix))
-    return model.length * noise[:, None] ** (-1 / 3) * (model.mean + seen)
+    return model.length * noise[:, None] ** (-1 / 3) * (model.mean[None] + seen)
 
 
 def _noise(key, rank, media, block):

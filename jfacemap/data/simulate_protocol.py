@@ -49,7 +49,7 @@ def simulate_protocol(
         name="simulated",
         image=np.strings.add(np.arange(1, len(row) + 1).astype(str), ".jpg"),
         template=ids[place[row]],
-        media=_ids(rng, media[-1] + 1)[media],
+        media=_ids(rng, int(media[-1]) + 1)[media],
         pairs=ids[pairs],
         genuine=np.equal(*subject[order][pairs].T),
         landmarks=landmarks,
