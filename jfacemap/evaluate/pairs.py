@@ -40,7 +40,8 @@ def read_pairs(scores, genuine, valid) -> Pairs:
 def as_pairs(scores, genuine, valid):
     """Arrays of scores and of a flag for each; `ValueError` where shapes differ."""
     scores, genuine, valid = map(as_array, (scores, genuine, valid))
-    genuine, valid = (x if x is None else x.astype(bool) for x in (genuine, valid))
+    genuine = genuine.astype(bool)
+    valid = None if valid is None else valid.astype(bool)
     shapes = [x.shape for x in (scores, genuine, valid) if x is not None]
     if len(set(shapes)) > 1:
         raise ValueError(

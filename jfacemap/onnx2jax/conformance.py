@@ -10,7 +10,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def node_cases() -> Iterator[Case]:
             )
 
 
-def run_all(cases: Iterator[Case]) -> dict[Operator, dict[str, str]]:
+def run_all(cases: Iterable[Case]) -> dict[Operator, dict[str, str]]:
     """For each operator here, each case by name, and what is wrong with it if anything."""
     results, faults = collections.defaultdict(dict), {}
     for case in cases:
