@@ -125,8 +125,7 @@ def page(results) -> str:
 
 Written by `python -m jfacemap.onnx2jax.conformance docs/onnx_operators.md`: the
 operators that `jfacemap.onnx2jax` knows, and the cases of the conformance suite in the
-onnx wheel that pass, of all cases of the operator. In all {passed:,} of {count:,}; the
-others are listed with reasons in `tests/onnx2jax/test_conformance.py`. Opsets
+onnx wheel that pass, of all cases of the operator. In all {passed:,} of {count:,}. Opsets
 {oldest_opset} to {newest_opset}. 16-bit floats may differ by two units in the last place,
 others by a relative 1e-3, as the suite has it.
 
