@@ -106,7 +106,7 @@ class SimulatedRows:
         columns = s.person[part], s.protocol.media[part], s.noise[part]
         count = len(columns[0])
         padded = [np.pad(c, (0, block_rows - count), mode="edge") for c in columns]
-        rows = embed_block(s.world, s.models[self.model], *padded, jnp.asarray(block))
+        rows = embed_block(s.world, s.models[self.model], *padded, np.int32(block))
         return np.asarray(rows)[:count]
 
 
@@ -130,11 +130,15 @@ def simulate_ijb(
     - `noise`: of the best model and of the weakest, relative to what tells people apart;
       the others lie between, in geometric steps.
 
-    It stands in for the licensed data in the size of every array, the skew of templates
-    and media, and roughly in error rates; see `simulate_models` for the formula. It is
-    not faces: there is no pose, no age, no resemblance of relatives, and nobody is
-    harder to recognise than others but for noise. Conclusions about faces are not to be
-    drawn from it.
+    It stands in for the licensed data in the size of every array, in the skew of templates
+    and media, and roughly in error rates. Measured at scale .1: native TAR at FAR 1e-4 is
+    .97 (best model) to .79 (weakest); at FAR 1e-2 the means are .958 native, .937 through
+    linear maps, .904 through rotations (12 pairs of models, maps fitted on 11,856 images)
+    and FAR without a map; paper 000 has .965, .95 and .91.
+
+    It is not faces. Noise is all that makes an image hard: there is no pose, age or light,
+    no two people are alike but by chance, and models differ as `simulate_models` says and
+    in no other way. It measures programs; findings about faces need faces.
     """
     widths = [width] * models if isinstance(width, int) else list(width)
     if models < 1 or len(widths) != models or min(widths) < 1:

@@ -16,7 +16,6 @@ import functools as ft
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from ..core.linalg import matmul
@@ -36,6 +35,9 @@ media_share = 0.6
 
 curvature = 0.5
 """Root mean square of what tanh is taken of: the larger, the less linear."""
+
+
+_normal = ft.partial(jax.random.normal, dtype=jnp.float32)  # under x64 too
 
 
 class World(eqx.Module):
@@ -60,7 +62,7 @@ class SimulatedModel(eqx.Module):
 def make_world(key: Key[Array, ""], people: int) -> World:
     """Draw who is who."""
     noise, who = jax.random.split(key)
-    return World(noise, jax.random.normal(who, (people, shared_rank)))
+    return World(noise, _normal(who, (people, shared_rank)))
 
 
 @ft.partial(jax.jit, static_argnames=("people", "width"))
@@ -69,20 +71,20 @@ def make_model(
 ) -> SimulatedModel:
     """Draw a model of embeddings of some width, with noise `c` relative to identity."""
     own, who, rotation, weights, mean, sizes = jax.random.split(key, 6)
-    latent, normal = shared_rank + private_rank, jax.random.normal
-    tall = normal(rotation, (max(latent, width), min(latent, width)))
+    latent = shared_rank + private_rank
+    tall = _normal(rotation, (max(latent, width), min(latent, width)))
     r = jnp.linalg.qr(tall)[0]
     r = r.T if latent < width else r
-    spectrum = jnp.geomspace(1, 0.3, shared_rank)
-    w = spectrum * jnp.exp(0.25 * normal(weights, (shared_rank,)))
-    p = jnp.full(private_rank, private_size / private_rank**0.5)
+    spectrum = jnp.geomspace(1, 0.3, shared_rank, dtype=jnp.float32)
+    w = spectrum * jnp.exp(0.25 * _normal(weights, (shared_rank,)))
+    p = jnp.full(private_rank, private_size / private_rank**0.5, jnp.float32)
     axes = jnp.concatenate([w / jnp.linalg.norm(w), p])
-    offset, length = jnp.exp(0.4 * normal(sizes, (2,)))
+    offset, length = jnp.exp(0.4 * _normal(sizes, (2,)))
     return SimulatedModel(
         key=own,
-        people=normal(who, (people, private_rank)),
+        people=_normal(who, (people, private_rank)),
         mix=curvature * max(latent, width) ** 0.5 * axes[:, None] * r,
-        mean=0.3 * curvature * offset * normal(mean, (width,)),
+        mean=0.3 * curvature * offset * _normal(mean, (width,)),
         noise=jnp.asarray(noise, jnp.float32),
         length=length,
     )
@@ -108,7 +110,7 @@ def embed_block(
 def _noise(key, rank, media, block):
     """Unit variance; the media's part is drawn again for each of its frames."""
     of_media, of_image = jax.random.split(key)
-    draw = lambda m: jax.random.normal(jax.random.fold_in(of_media, m), (rank,))
+    draw = lambda m: _normal(jax.random.fold_in(of_media, m), (rank,))
     image = jax.random.fold_in(of_image, block)
-    both = jax.vmap(draw)(media), jax.random.normal(image, (len(media), rank))
-    return np.sqrt(media_share) * both[0] + np.sqrt(1 - media_share) * both[1]
+    both = jax.vmap(draw)(media), _normal(image, (len(media), rank))
+    return media_share**0.5 * both[0] + (1 - media_share) ** 0.5 * both[1]

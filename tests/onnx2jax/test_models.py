@@ -75,7 +75,7 @@ def test_networks_agree_with_onnxruntime(name):
 def test_embeddings_of_one_person_are_nearer_than_of_two():
     """The network sees faces: ten images of each of four people."""
     f = onnx2jax.load(model_path("fr_feature"))
-    e = np.asarray(f.batched(faces("fr_feature", 40)))
+    e = np.array(f.batched(faces("fr_feature", 40)))
     e /= np.linalg.norm(e, axis=1, keepdims=True)
     same = np.arange(40)[:, None] // 10 == np.arange(40) // 10
     cosines = e @ e.T
