@@ -54,7 +54,9 @@ def save(
 ) -> None:
     """Write a map, or a stack of maps, bit for bit to a `.safetensors` file.
 
-    `metadata` is text kept in the header. The file appears whole or not at all. Raises
+    `metadata` is text kept in the header. For a map fitted on unit rows pass
+    `{"normalize": "true"}`: `jfacemap apply` and `verify` then scale rows before they map
+    them, and without it do not. An older file is replaced. The file appears whole or not at all. Raises
     `InputError` if it cannot be written.
     """
     from safetensors.numpy import save as serialize

@@ -46,7 +46,8 @@ def as_pairs(scores, genuine, valid):
     if len(set(shapes)) > 1:
         raise ValueError(
             "Scores and the flags of their pairs have one shape; got "
-            f"{', '.join(map(str, shapes))}. Broadcast the flags to the scores."
+            f"{', '.join(map(str, shapes))}. All scores are one table: for several use "
+            "jfm.table_tar, or jax.vmap over the scores."
         )
     if not scores.size:
         raise ValueError("There are no scores.")
