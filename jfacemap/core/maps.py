@@ -199,7 +199,8 @@ class Standardize(AbstractMap):
     """Centring, and optionally whitening, of one space: `x -> (x - mean) [whitener]`.
 
     Preprocessing, not part of a map's fit: apply it to unit rows of *both* models, and
-    scale the result to unit length, before they are mapped and scored. `jfm.fit_standardize` fits it.
+    scale the result to unit length, before they are mapped and scored.
+    `jfm.fit_standardize` fits it.
     """
 
     mean: Float[Array, "*stack d"]

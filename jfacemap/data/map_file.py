@@ -56,8 +56,8 @@ def save(
 
     `metadata` is text kept in the header. For a map fitted on unit rows pass
     `{"normalize": "true"}`: `jfacemap apply` and `verify` then scale rows before they map
-    them, and without it do not. An older file is replaced. The file appears whole or not at all. Raises
-    `InputError` if it cannot be written.
+    them, and without it do not. An older file is replaced. The file appears whole or not
+    at all. Raises `InputError` if it cannot be written.
     """
     from safetensors.numpy import save as serialize
 
