@@ -12,7 +12,13 @@ from .report import Flag, show, size_of, write_markdown
 
 
 Name = typing.Literal[
-    "ols_pair", "all_pairs", "rotations", "sweep", "verification", "stream"
+    "ols_pair",
+    "all_pairs",
+    "rotations",
+    "sweep",
+    "verification",
+    "whole_table",
+    "stream",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

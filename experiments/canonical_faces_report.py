@@ -127,20 +127,23 @@ def teach(faces, rank, used, results, halves) -> None:
     linear, rotation = (
         results[k].tar.tar[row, others, 1].mean() for k in ("linear", "rotation")
     )
+    at = lambda kind, diagonal=False: mean_of(results[kind].tar.tar, diagonal)[1]
     console.print(
         f"[bold]faceres.[/bold] {used.sum()} rows, rank {rank}, for {faces.dims[row]} "
-        "dimensions: least squares fits them exactly and learns nothing, mean TAR of its "
-        f"row {linear:.3f}; the rotation, with fewer freedoms, keeps {rotation:.3f}."
+        "dimensions. Where dimensions are as many as rows, least squares fits the rows "
+        "exactly, noise and all; a rotation has fewer freedoms. Mean TAR of its row: "
+        f"linear {linear:.3f}, rotation {rotation:.3f}."
     )
-    at = lambda kind, diagonal=False: mean_of(results[kind].tar.tar, diagonal)[1]
+    change = lambda a, b: f"{'up' if b > a else 'down'} from {a:.3f} to {b:.3f}"
+    both = lambda kind, *diagonal: change(
+        at(kind, *diagonal), at(f"{kind}, centred", *diagonal)
+    )
     ahead = halves["rotation, centred"] > halves["rotation"]
     console.print(
-        "[bold]Centring.[/bold] Subtracting each model's mean over the fit rows, on both "
-        f"sides, lifts rotations from {at('rotation'):.3f} to "
-        f"{at('rotation, centred'):.3f} (and in {ahead.sum()} of {ahead.size} refits): a "
-        "turn about the origin cannot move the mean. Linear maps go from "
-        f"{at('linear'):.3f} to {at('linear, centred'):.3f}; native TAR, which has no map, "
-        f"from {at('linear', True):.3f} to {at('linear, centred', True):.3f}."
+        "[bold]Centring.[/bold] A turn about the origin cannot move a mean. Subtracting "
+        "each model's mean over the fit rows, on both sides: rotations "
+        f"{both('rotation')} (up in {ahead.sum()} of {ahead.size} refits), linear maps "
+        f"{both('linear')}, native TAR, which has no map, {both('linear', True)}."
     )
 
 

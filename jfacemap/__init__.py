@@ -76,6 +76,10 @@ from .fit.rotation import (
 )
 from .fit.standardize import fit_standardize as fit_standardize
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
+from .study.identify_map import (
+    identify_map as identify_map,
+    MapIdentification as MapIdentification,
+)
 from .study.sweep import SubsetSweep as SubsetSweep, sweep_subsets as sweep_subsets
 from .study.verify_map import (
     ijb_fars as ijb_fars,

@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-import jfacemap
-
 
 heavy = {
     "flax",
@@ -44,10 +42,3 @@ def test_heavy_libraries_wait_until_they_are_used(module):
 def test_every_public_name_is_there():
     """In a new process, where no other test has imported the module behind a name."""
     run("import jfacemap as jfm\nfor name in dir(jfm): getattr(jfm, name)")
-
-
-def test_lazy_names_are_listed_and_unknown_ones_refused():
-    names = [name for name in dir(jfacemap) if not name.startswith("_")]
-    assert len(names) == len(set(names)) and {"fit_linear", "merge"} <= set(names)
-    with pytest.raises(AttributeError, match="fit_linaer"):
-        getattr(jfacemap, "fit_linaer")  # noqa: B009

@@ -12,16 +12,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .branch import either
-from .linalg import matmul
+from .linalg import matmul, root
 from .moments import as_rows, PairMoments
 from .monoid import merges
+from .precision import outer_dtype, widen
 from .types import Numeric
 
 
 class PairFactor(eqx.Module):
     """The triangle `R` (p, p), p = 1 + d + k, of rows of widths `d` and `k`.
 
-    Kept in the rows' dtype. `count` is the number of rows of nonzero weight.
+    Kept in the rows' dtype, float32 at least. `count` is the number of rows of nonzero
+    weight.
     """
 
     count: Float[Array, ""]
@@ -78,13 +80,15 @@ def pair_factor(
 
 @jax.jit
 def _pair_factor(x, y, weights):
-    one = jnp.ones((x.shape[0], 1), x.dtype)
+    dtype = outer_dtype(x, y)  # nothing narrower has a QR decomposition
+    x, y, weights = widen((x, y, weights), dtype)
+    one = jnp.ones((x.shape[0], 1), dtype)
     rows = jnp.concatenate([one, x, y], axis=1)
-    count = jnp.full((), x.shape[0], x.dtype)
+    count = jnp.full((), x.shape[0], dtype)
     if weights is not None:
         used = weights[:, None] != 0
-        rows = jnp.where(used, jnp.sqrt(weights)[:, None] * rows, 0)
-        count = jnp.sum(used, dtype=x.dtype)
+        rows = root(weights)[:, None] * jnp.where(used, rows, 0)
+        count = jnp.sum(used, dtype=dtype)
     empty = jnp.zeros((rows.shape[1],) * 2, rows.dtype)  # a short batch stays square
     return PairFactor(count, _triangle(empty, rows), x.shape[1])
 

@@ -18,13 +18,24 @@ matmul = ft.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def unit(x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
-    """Rows scaled to unit length; a zero row stays zero (it scores 0), NaN stays NaN."""
+    """Rows scaled to unit length; a zero row stays zero, and scores 0.
+
+    A row with a NaN is NaN, as is one whose squared length overflows its dtype (in
+    float32, from length 1e19 on); a row whose squared length underflows counts as zero.
+    """
     narrow = jnp.finfo(x.dtype).bits < 32  # its squares overflow
     wide = jax.lax.convert_element_type(x, jnp.float32) if narrow else x
     square = jnp.sum(wide**2, axis=-1, keepdims=True)
     alive = square != 0
-    scaled = jnp.where(alive, wide / jnp.sqrt(jnp.where(alive, square, 1)), 0)
+    length = jnp.sqrt(jnp.where(alive, square, 1))
+    scaled = jnp.where(alive, wide / length, 0)
+    scaled = jnp.where(square < jnp.inf, scaled, jnp.nan)
     return jax.lax.convert_element_type(scaled, x.dtype) if narrow else scaled
+
+
+def root(w: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Square root, with derivative 0, not infinity, at 0."""
+    return jnp.where(w != 0, jnp.sqrt(jnp.where(w != 0, w, 1)), 0)
 
 
 def spectrum_cutoff(largest: Array, size: int) -> Array:
@@ -38,13 +49,14 @@ def solve_psd(a: Float[Array, "d d"], b: Float[Array, "d k"]) -> Float[Array, "d
 
     Cholesky where `a` is safely of full rank; otherwise by eigenvalues, those at or
     below `spectrum_cutoff` taken as zero. The path is chosen by value, under `vmap` too.
-    The reverse derivative is that of an `a` of full rank.
+    The reverse derivative is that of the pseudo-inverse at constant rank (Golub &
+    Pereyra, 1973).
     """
     factor = jnp.linalg.cholesky(a)
     return either(_is_singular, _solve_by_eigenvalues, _solve_by_cholesky)(a, factor, b)
 
 
-def _is_singular(a, factor, b):
+def _is_singular(a, factor, *_):
     # Inverse iteration from above: the estimate is never below the least eigenvalue.
     d = a.shape[0]
     v = jnp.cos(jnp.arange(d, dtype=a.dtype) ** 2)[:, None]
@@ -61,22 +73,74 @@ def _solve_by_cholesky(a, factor, b):
 
 
 def _solve_by_eigenvalues(a, factor, b):
+    return _pseudo_inverse(a)(b)
+
+
+def _pseudo_inverse(a):
     s, v = jnp.linalg.eigh(a)
     keep = s > spectrum_cutoff(s[-1], a.shape[0])
     inverse = jnp.where(keep, 1 / jnp.where(keep, s, 1), 0)
-    return matmul(v, inverse[:, None] * matmul(v.T, b))
+    return lambda b: matmul(v, inverse[:, None] * matmul(v.T, b))
 
 
 def _solve_forward(a, b):
     x = solve_psd(a, b)
-    return x, (a, x)
+    return x, (a, b, x)
 
 
 def _solve_backward(saved, cotangent):
-    a, x = saved
-    b_bar = solve_psd(a, cotangent)
-    a_bar = -matmul(b_bar, x.T)
+    a, b, x = saved
+    factor = jnp.linalg.cholesky(a)
+    a_bar, b_bar = either(_is_singular, _pull_by_eigenvalues, _pull_by_cholesky)(
+        a, factor, b, x, cotangent
+    )
     return (a_bar + a_bar.T) / 2, b_bar
 
 
+def _pull_by_cholesky(a, factor, b, x, cotangent):
+    b_bar = _solve_by_cholesky(a, factor, cotangent)
+    return -matmul(b_bar, x.T), b_bar
+
+
+def _pull_by_eigenvalues(a, factor, b, x, cotangent):
+    # With A+ the pseudo-inverse and P = A A+: d(A+) = -A+ dA A+ + A+A+ dA (I - P)
+    # + (I - P) dA A+A+.
+    solve = _pseudo_inverse(a)
+    b_bar = solve(cotangent)
+    unseen, left = cotangent - matmul(a, b_bar), b - matmul(a, x)
+    turned = matmul(unseen, solve(x).T) + matmul(solve(b_bar), left.T)
+    return turned - matmul(b_bar, x.T), b_bar
+
+
 solve_psd.defvjp(_solve_forward, _solve_backward)
+
+
+@jax.custom_jvp
+def inverse_root(a: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """`a^(-1/2)` of a symmetric positive semi-definite `a`; zero where `a` is.
+
+    Eigenvalues at or below `spectrum_cutoff` are taken as zero. The derivative is that
+    of the others, at constant rank; equal ones do no harm.
+    """
+    root, v = _inverse_roots(a)
+    return matmul(v * root[None], v.T)
+
+
+@inverse_root.defjvp
+def _inverse_root_jvp(primals, tangents):
+    # Divided differences of s^(-1/2), with r = s^(-1/2): -r_i^2 r_j^2 / (r_i + r_j).
+    (a,), (step,) = primals, tangents
+    r, v = _inverse_roots(a)
+    both = r[:, None] + r[None]
+    slope = -((r[:, None] * r[None]) ** 2) / jnp.where(both > 0, both, 1)
+    # Between a kept and a dropped direction, s_j = 0 with r_j = 0 of its own: r_i / s_i.
+    mixed = (r[:, None] > 0) != (r[None] > 0)
+    slope = jnp.where(mixed, both**3, slope)
+    turned = matmul(matmul(v, slope * matmul(matmul(v.T, step), v)), v.T)
+    return inverse_root(a), turned
+
+
+def _inverse_roots(a):
+    s, v = jnp.linalg.eigh(a)
+    keep = s > spectrum_cutoff(s[-1], s.shape[0])
+    return jnp.where(keep, 1 / jnp.sqrt(jnp.where(keep, s, 1)), 0), v

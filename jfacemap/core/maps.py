@@ -5,6 +5,7 @@ stack of maps, as `vmap` returns it, is applied with `eqx.filter_vmap`.
 """
 
 import abc
+import math
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 
 from .linalg import matmul
 from .precision import in_float64, widen
-from .types import Numeric
+from .types import as_array, Numeric
 
 
 class AbstractMap(eqx.Module):
@@ -237,25 +238,46 @@ def identity_map(d: int, k: int | None = None, dtype=jnp.float32) -> RotationMap
 
 
 def compose(first: AbstractMap, second: AbstractMap) -> AbstractMap:
-    """The single map `x -> second(first(x))`, of the smallest family that holds it."""
+    """The single map `x -> second(first(x))`.
+
+    Of the smallest family that holds it: rotations and similarities stay such unless
+    their product loses directions, a factor of low rank stays one.
+    """
     if first.out_dim != second.in_dim:
         raise ValueError(
             f"The first map ends in width {first.out_dim} and the second starts from "
             f"{second.in_dim}; they do not compose."
         )
-    if isinstance(first, RotationMap) and isinstance(second, RotationMap):
-        product = matmul(first.rotation, second.rotation)
-        # Through a waist, or out of a wider space, the product is no longer orthogonal.
-        narrowing = (first.in_dim - first.out_dim) * (second.in_dim - second.out_dim)
-        return RotationMap(product) if narrowing >= 0 else LinearMap(product)
+    angular = RotationMap | SimilarityMap
+    # Through a waist, or out of a wider space, the product is no longer orthogonal.
+    narrowing = (first.in_dim - first.out_dim) * (second.in_dim - second.out_dim)
+    if isinstance(first, angular) and isinstance(second, angular) and narrowing >= 0:
+        return _compose_angular(first, second)
     a, b = first.as_affine(), second.as_affine()
+    bias = _row_times(a.bias, b.weight) + b.bias
+    if isinstance(first, LowRankMap):
+        return LowRankMap(first.left, matmul(first.right, b.weight), bias)
+    if isinstance(second, LowRankMap):
+        return LowRankMap(matmul(a.weight, second.left), second.right, bias)
     weight = matmul(a.weight, b.weight)
     if all(isinstance(m, LinearMap | RotationMap) for m in (first, second)):
         return LinearMap(weight)
-    return AffineMap(weight, _row_times(a.bias, b.weight) + b.bias)
+    return AffineMap(weight, bias)
+
+
+def _compose_angular(first, second):
+    rotation = matmul(first.rotation, second.rotation)
+    if isinstance(first, RotationMap) and isinstance(second, RotationMap):
+        return RotationMap(rotation)
+    one = jnp.ones(rotation.shape[:-2], rotation.dtype)
+    scales = (getattr(m, "scale", one) for m in (first, second))
+    b = second.as_affine()
+    bias = _row_times(first.as_affine().bias, b.weight) + b.bias
+    return SimilarityMap(rotation, math.prod(scales, start=one), bias)
 
 
 def _check(m: AbstractMap, x, weight):
+    x = as_array(x)
     if weight.ndim != 2:
         name = type(m).__name__
         raise ValueError(

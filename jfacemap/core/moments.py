@@ -8,16 +8,17 @@ Sums are float64 where the platform has it. Outside, the leaves are `Wide`; `np.
 of one is its float64 value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .gram import block_edges, mirror, sum_over_chunks, upper_products
-from .linalg import matmul
+from .linalg import matmul, root
 from .monoid import merges
 from .precision import in_float64, widen, zeros_wide
 from .types import as_array, Numeric
@@ -84,13 +85,9 @@ class JointMoments(eqx.Module):
         ends = [sum(self.dims[: i + 1]) for i in range(len(self.dims))]
         return tuple(slice(e - d, e) for e, d in zip(ends, self.dims, strict=True))
 
-    def index(self, model: int | str) -> int:
-        """Position of a model given by name or position."""
-        return find_model(self.names, model)
-
     def pair(self, source: int | str, target: int | str) -> PairMoments:
         """Moments of one source and one target model."""
-        a, b = (self.columns[self.index(m)] for m in (source, target))
+        a, b = (self.columns[find_model(self.names, m)] for m in (source, target))
         part = lambda wide, f: jax.tree.map(f, wide)
         return PairMoments(
             count=self.count,
@@ -121,16 +118,16 @@ def pair_moments(
 ) -> PairMoments:
     """Moments of one batch of pairs.
 
-    Rows of zero weight (padding, NaN) leave no trace; a NaN in any other row makes the
-    moments NaN. `precision` as in `joint_moments`. Raises `ValueError` if rows do not
-    pair up.
+    Rows of zero weight (padding, NaN) leave no trace, and no derivative; a NaN in any
+    other row makes the moments NaN. `precision` as in `joint_moments`. Raises
+    `ValueError` if rows do not pair up.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     return _pair_moments(x, y, weights, narrow=_is_narrow(precision))
 
 
 def joint_moments(
-    embeddings: Sequence[Float[Numeric, "n _"]],
+    embeddings: Sequence[Float[Numeric, "n _"]] | Mapping[str, Float[Numeric, "n _"]],
     weights: Float[Numeric, " n"] | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -138,10 +135,16 @@ def joint_moments(
 ) -> JointMoments:
     """Moments of N models' embeddings of the same n rows, from one pass.
 
+    A dictionary of embeddings names its models. Rows longer than some 1e18 overflow the
+    float32 parts sums are kept in: scale such rows first.
+
     `precision="float32"` multiplies chunks in float32 and sums them in float64: about
     twice as fast, for spaces of condition number up to some 100 (see `jfm.diagnose`):
     maps err by about `5e-8 condition**2`, by default by about `1e-16 condition**2`.
     """
+    if isinstance(embeddings, Mapping):
+        names = tuple(embeddings) if names is None else names
+        embeddings = tuple(embeddings.values())
     names = _names(names, len(embeddings))
     embeddings, weights = as_rows(embeddings, names, weights)
     leaves = _joint_moments(embeddings, weights, narrow=_is_narrow(precision))
@@ -165,6 +168,8 @@ def as_rows(embeddings: Sequence, names: Sequence[str], weights) -> tuple[tuple,
     n = embeddings[0].shape[0]
     if weights is not None and weights.shape != (n,):
         raise ValueError(f"weights must be ({n},) for {n} rows, got {weights.shape}.")
+    if isinstance(weights, np.ndarray) and n and not (weights.min() >= 0):
+        raise ValueError("weights must not be negative, nor NaN: 0 leaves a row out.")
     return embeddings, weights
 
 
@@ -199,10 +204,11 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
             first = jnp.sum(z, axis=0)
         else:
             w = widen(w, work)
+            w = jnp.where(w != 0, w, 0)  # a constant: a row left out has no derivative
             z = jnp.where(w[:, None] != 0, z, 0)
             count, mass = jnp.sum(w != 0, dtype=dtype), jnp.sum(w)
             first = matmul(w, z)
-            z = jnp.sqrt(w)[:, None] * z
+            z = root(w)[:, None] * z
         squares = jnp.sum(z[:, edges[-1] :] ** 2, axis=0)
         return widen((count, mass, first, squares, upper_products(z, edges)), dtype)
 

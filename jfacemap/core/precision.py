@@ -37,11 +37,6 @@ class Wide(eqx.Module):
         """The shape of the value."""
         return self.high.shape
 
-    @property
-    def value(self) -> Array:
-        """The value rounded to the dtype of `high`; usable inside `jit`."""
-        return self.high
-
     def __array__(self, dtype=None, copy=None):
         value = np.array(self.high, np.float64)
         if self.low is not None:

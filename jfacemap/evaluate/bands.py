@@ -4,6 +4,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from .draws import check_level
+
 
 class Band(eqx.Module):
     """`lower` and `upper (*k)`: the estimate less and plus `width` standard deviations.
@@ -33,7 +35,8 @@ def simultaneous_band(
         raise ValueError(
             f"Replicates {replicates.shape} are not draws of a table {estimate.shape}."
         )
-    known = ~np.isnan(estimate)
+    check_level(level)
+    known = ~np.isnan(estimate) & ~np.isnan(replicates).all(axis=0)
     draws = replicates[:, known]
     draws = draws[~np.isnan(draws).any(axis=1)]
     deviation = draws.std(axis=0, ddof=1)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from ..core.types import Numeric
+from .draws import check_draws
 from .excess import Draws, first_excess
 from .identities import IdentityPairs
 from .target import count_limit, far_words
@@ -82,6 +83,7 @@ def tar_confidence(
     Driven from the host, where each table is ranked once. An interval is conditional on
     the map: that fits vary is not in it. Raises `ValueError` on shapes that do not match.
     """
+    check_draws(key, replicates, level)
     split = scores.ndim - len(pairs.shape)
     if scores.shape[max(split, 0) :] != pairs.shape:
         raise ValueError(

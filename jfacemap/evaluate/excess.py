@@ -6,6 +6,8 @@ the weighted counts of every draw at those edges: one product of matrices. The p
 inside its block is then found pair by pair.
 """
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -57,7 +59,9 @@ def first_excess(
     n = falling.size
     # Only the best scores matter; how many is sure only once every draw has its place.
     share = np.max(draws.limits / np.maximum(draws.impostor, 1)[:, None])
-    for size in (min(n, int(2 * share * n) + 4 * block), n):
+    # A power of two, so that targets share programs.
+    some = 2 ** math.ceil(math.log2(2 * share * n + 4 * block))
+    for size in (min(n, some), n):
         order = np.argpartition(falling, size - 1)[:size]
         order = order[np.argsort(falling[order])]
         classes = cut_classes(pairs.impostor_class[order], pairs.classes, draws.impostor)

@@ -28,6 +28,7 @@ class PairPlan(eqx.Module):
     - `start (steps,)`, `cell (steps, capacity)`: where each pair lies in its tile
     - `position (P,)`: where each pair's score comes out
     - `rows`: rows of a tile
+    - `sizes`: templates of either side
     """
 
     rows_a: Int[Numeric, " a"]
@@ -36,6 +37,7 @@ class PairPlan(eqx.Module):
     cell: Int[Numeric, "steps capacity"]
     position: Int[Numeric, " P"]
     rows: int = eqx.field(static=True)
+    sizes: tuple[int, int] = eqx.field(static=True)
 
 
 def plan_pairs(a: Templates, b: Templates, pairs) -> PairPlan:
@@ -68,6 +70,7 @@ def plan_pairs(a: Templates, b: Templates, pairs) -> PairPlan:
         cell=cell.reshape(-1, capacity),
         position=position,
         rows=rows,
+        sizes=(len(a.ids), len(b.ids)),
     )
 
 
@@ -110,6 +113,11 @@ def score_pairs(
     `ValueError` for an unknown id.
     """
     plan = pairs if isinstance(pairs, PairPlan) else plan_pairs(a, b, pairs)
+    sizes = len(a.ids), len(b.ids)
+    if sizes != plan.sizes:
+        raise ValueError(
+            f"The plan is of {plan.sizes} templates and these are {sizes}: plan anew."
+        )
     return _score(jnp.asarray(a.vectors), jnp.asarray(b.vectors), plan)
 
 
@@ -127,6 +135,7 @@ def _score(a, b, plan):
 
 def score_all(a: Float[Numeric, "n d"], b: Float[Numeric, "m d"]) -> Float[Array, "n m"]:
     r"""Cosine of every row of `a` with every row of `b`; a zero row scores 0."""
+    a, b = as_array(a), as_array(b)
     if a.shape[1] != b.shape[1]:
         raise ValueError(
             f"Rows of widths {a.shape[1]} and {b.shape[1]} do not compare: map one side."

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Key, Shaped
 
 from ..core.types import as_array, Numeric
 from .confidence import bootstrap_weights, TarConfidence
+from .draws import check_draws
 
 
 edges_of_histogram = 4096
@@ -43,6 +44,7 @@ def subject_confidence(
     `tar` is by the same thresholds; `n_skipped` draws held no genuine or no impostor
     pair. Raises `ValueError` on shapes that do not match or if a class is missing.
     """
+    check_draws(key, replicates, level)
     scores, genuine = np.asarray(as_array(scores)), np.asarray(as_array(genuine))
     subject, fars = np.asarray(as_array(probe_subject)), np.asarray(fars, np.float64)
     if not scores.shape == genuine.shape == subject.shape or scores.ndim != 1:

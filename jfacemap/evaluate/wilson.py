@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..core.types import as_array, Numeric
+from .draws import check_level
 from .identities import IdentityPairs
 
 
@@ -114,6 +115,7 @@ def _variance(accepts, sizes, classes) -> Any:
 
 
 def _wilson(rate, variance, people, level) -> RateInterval:
+    check_level(level)
     z = NormalDist().inv_cdf((1 + level) / 2)
     varies = variance > 0
     effective = np.where(

@@ -17,7 +17,7 @@ from ..core.polar import polar
 from ..core.precision import in_float64, widen
 from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
-from .closed_form import check_ridge, solve_ridge
+from .closed_form import as_ridge, solve_ridge
 
 
 kinds = ("identity", "linear", "affine", "rotation")
@@ -58,7 +58,7 @@ def fit_all_pairs(
         return PairMaps(tuple(map(row, joint.dims)), joint.names)
     if kind == "rotation":
         return PairMaps(_rotation_table(_rotations(joint), joint), joint.names)
-    check_ridge(ridge)
+    ridge = as_ridge(ridge)
     _warn_of_few_rows(joint, ridge, bias=kind == "affine")
     weights, biases = _least_squares(joint, ridge, float(kind == "affine"))
     make = LinearMap if kind == "linear" else AffineMap

@@ -41,7 +41,7 @@ def fit_linear(
     `jfm.diagnose` tells. A NaN in a used row makes the map NaN. Raises `ValueError` if
     rows do not pair up, or for a negative ridge.
     """
-    x, y, weights = _check(x, y, weights, ridge, bias=0)
+    x, y, weights, ridge = _check(x, y, weights, ridge, bias=0)
     return _fit_linear(x, y, weights, ridge)
 
 
@@ -57,24 +57,28 @@ def fit_affine(
     Thesis 002, eq. 3.1 (there with $\lambda = 0$). The bias is not penalised. Arguments,
     ties and NaN as in `fit_linear`.
     """
-    x, y, weights = _check(x, y, weights, ridge, bias=1)
+    x, y, weights, ridge = _check(x, y, weights, ridge, bias=1)
     return _fit_affine(x, y, weights, ridge)
 
 
 def solve_linear(
     moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> LinearMap:
-    """The map `fit_linear` finds, from moments or a factor of the rows."""
-    check_ridge(ridge)
-    return _solve_linear(moments, ridge)
+    """The map `fit_linear` finds, from moments or a factor of the rows.
+
+    From a factor of float32 rows to a relative error of some 3 eps condition of the rows
+    (eps 6e-8: 2e-3 at condition 1e4), from moments to eps.
+    """
+    check_pair(moments)
+    return _solve_linear(moments, as_ridge(ridge))
 
 
 def solve_affine(
     moments: PairMoments | PairFactor, *, ridge: float | int | Float[Numeric, ""] = 0.0
 ) -> AffineMap:
-    """The map `fit_affine` finds, from moments or a factor of the rows."""
-    check_ridge(ridge)
-    return _solve_affine(moments, ridge)
+    """The map `fit_affine` finds, from moments or a factor; errors as `solve_linear`."""
+    check_pair(moments)
+    return _solve_affine(moments, as_ridge(ridge))
 
 
 def uncentred(m: PairMoments) -> tuple[Float[Array, "d d"], Float[Array, "d k"]]:
@@ -129,20 +133,31 @@ _solve_linear, _fit_linear = in_float64(_linear), _fit(_linear)
 _solve_affine, _fit_affine = in_float64(_affine), _fit(_affine)
 
 
-def check_ridge(ridge) -> None:
-    """Raise `ValueError` unless `ridge` is a number from 0, or not yet known."""
+def check_pair(moments) -> None:
+    """Raise `ValueError` unless these are moments or a factor of two models."""
+    if not isinstance(moments, PairMoments | PairFactor):
+        raise ValueError(
+            "This takes jfm.pair_moments or jfm.pair_factor of two models; got a "
+            f"{type(moments).__name__}. Of JointMoments take joint.pair(source, target), "
+            "or jfm.fit_all_pairs(joint, kind)."
+        )
+
+
+def as_ridge(ridge):
+    """`ridge` as a float; `ValueError` unless it is a number from 0, or not yet known."""
     if not isinstance(ridge, Tracer) and not np.all(np.asarray(ridge) >= 0):
         raise ValueError(f"A ridge is a penalty from 0 on; got {ridge}.")
+    return float(ridge) if isinstance(ridge, int) else ridge
 
 
 def _check(x, y, weights, ridge, bias: int):
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    check_ridge(ridge)
-    if x.shape[0] < x.shape[1] + bias and isinstance(ridge, float | int) and ridge == 0:
+    ridge = as_ridge(ridge)
+    if x.shape[0] < x.shape[1] + bias and isinstance(ridge, float) and ridge == 0:
         warnings.warn(
             f"{x.shape[0]} rows do not determine a map from width {x.shape[1]}: of the "
             "many that fit exactly this is the one of least norm. Pass ridge=, fit a "
             "rotation, or gather more rows.",
             stacklevel=3,
         )
-    return x, y, weights
+    return x, y, weights, ridge

@@ -8,7 +8,7 @@ from ..core.factor import least_squares, PairFactor, pivot_cutoff
 from ..core.linalg import matmul, solve_psd, spectrum_cutoff
 from ..core.moments import PairMoments
 from ..core.precision import in_float64, widen
-from .closed_form import own_precision, uncentred
+from .closed_form import check_pair, own_precision, uncentred
 
 
 class FitInfo(eqx.Module):
@@ -30,6 +30,7 @@ class FitInfo(eqx.Module):
 
 def diagnose(moments: PairMoments | PairFactor, *, centered: bool = False) -> FitInfo:
     """Condition, rank, count and residual of a linear fit (affine if `centered`)."""
+    check_pair(moments)
     return _diagnose(moments, centered=centered)
 
 

@@ -6,6 +6,7 @@ $x' y$, whose two sides have n-dimensional bases: with $x' = Q_x R_x$ and $y' = 
 is $Q_x\,\mathrm{polar}(R_x R_y')\,Q_y'$ on what the rows see.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from ..core.maps import LinearMap, RotationMap
 from ..core.moments import as_rows
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
+from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
 from .all_pairs import PairMaps
 
@@ -68,10 +70,13 @@ def _rotation_kernel(dtype, rows):
     bases = [jnp.linalg.qr(x.T, mode="complete") for x in rows]
     signs = [jnp.linalg.slogdet(q)[0] for q, _ in bases]
 
-    def between(i, j) -> Float[Array, "d k"]:
-        (a, r), (b, s) = bases[i], bases[j]
+    pairs = list(itertools.combinations(range(len(rows)), 2))
+    seen = [matmul(bases[i][1][:n], bases[j][1][:n].T) for i, j in pairs]
+    inner = map_side_by_side(lambda c: polar(c, True), jnp.stack(seen)) if pairs else ()
+
+    def between(i, j, inner) -> Float[Array, "d k"]:
+        a, b = bases[i][0], bases[j][0]
         d, k = a.shape[0], b.shape[0]
-        inner = polar(matmul(r[:n], s[:n].T), True)
         turn = jnp.eye(d, k, dtype=dtype).at[:n, :n].set(inner)
         if d == k:
             sign = signs[i] * signs[j] * jnp.linalg.slogdet(inner)[0]
@@ -79,10 +84,9 @@ def _rotation_kernel(dtype, rows):
         return matmul(matmul(a, turn), b.T)
 
     maps = {(i, i): jnp.eye(x.shape[1], dtype=dtype) for i, x in enumerate(rows)}
-    for i in range(len(rows)):
-        for j in range(i + 1, len(rows)):
-            maps[i, j] = between(i, j)
-            maps[j, i] = maps[i, j].T
+    for (i, j), turn in zip(pairs, inner, strict=True):
+        maps[i, j] = between(i, j, turn)
+        maps[j, i] = maps[i, j].T
     every = range(len(rows))
     return tuple(tuple(RotationMap(maps[i, j]) for j in every) for i in every)
 

@@ -15,7 +15,7 @@ from ..core.moments import as_rows, batch_moments, PairMoments
 from ..core.polar import polar
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
-from .closed_form import uncentred
+from .closed_form import check_pair, uncentred
 
 
 def fit_rotation(
@@ -37,13 +37,7 @@ def fit_rotation(
     completed by the singular vectors of the cross product, deterministically. NaN in a
     used row makes R NaN. Raises `ValueError` if rows do not pair up.
     """
-    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    if x.shape[0] < min(x.shape[1], y.shape[1]):
-        warnings.warn(
-            f"{x.shape[0]} rows do not determine a rotation of widths {x.shape[1]} and "
-            f"{y.shape[1]}: unseen directions are completed arbitrarily.",
-            stacklevel=2,
-        )
+    x, y, weights = _check(x, y, weights)
     return _fit_rotation(x, y, weights, reflection=reflection)
 
 
@@ -60,7 +54,7 @@ def fit_similarity(
     $s = \mathrm{tr}(R'C) / \sum w_i \|(x_i - \bar x) R\|^2$. For d > k the scale is the
     best for that R; a joint optimum has no closed form. NaN if all rows are equal.
     """
-    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
+    x, y, weights = _check(x, y, weights)
     return _fit_similarity(x, y, weights, reflection=reflection)
 
 
@@ -68,6 +62,7 @@ def solve_rotation(
     moments: PairMoments | PairFactor, *, reflection: bool = False
 ) -> RotationMap:
     """The rotation `fit_rotation` finds, from moments or a factor of the rows."""
+    check_pair(moments)
     return _solve_rotation(moments, reflection=reflection)
 
 
@@ -75,7 +70,19 @@ def solve_similarity(
     moments: PairMoments | PairFactor, *, reflection: bool = False
 ) -> SimilarityMap:
     """The similarity `fit_similarity` finds, from moments or a factor of the rows."""
+    check_pair(moments)
     return _solve_similarity(moments, reflection=reflection)
+
+
+def _check(x, y, weights):
+    (x, y), weights = as_rows((x, y), ("x", "y"), weights)
+    if x.shape[0] < min(x.shape[1], y.shape[1]):
+        warnings.warn(
+            f"{x.shape[0]} rows do not determine a rotation of widths {x.shape[1]} and "
+            f"{y.shape[1]}: unseen directions are completed arbitrarily.",
+            stacklevel=3,
+        )
+    return x, y, weights
 
 
 def _moments(dtype, m) -> PairMoments:

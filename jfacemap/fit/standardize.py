@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from ..core.gram import sum_over_chunks
-from ..core.linalg import matmul, spectrum_cutoff
+from ..core.linalg import inverse_root, matmul
 from ..core.maps import Standardize
 from ..core.moments import as_rows
 from ..core.precision import in_float64, widen
@@ -46,10 +46,7 @@ def _standardize(dtype, x, weights, *, whiten) -> Standardize:
         return matmul((w[:, None] * z).T, z)
 
     covariance = sum_over_chunks(scatter, (x, w), x.shape[0]) / mass
-    s, v = jnp.linalg.eigh(covariance)
-    keep = s > spectrum_cutoff(s[-1], s.shape[0])
-    root = jnp.where(keep, 1 / jnp.sqrt(jnp.where(keep, s, 1)), 0)
-    return Standardize(mean, matmul(v * root[None], v.T))
+    return Standardize(mean, inverse_root(covariance))
 
 
 _fit_standardize = in_float64(_standardize, static=("whiten",))

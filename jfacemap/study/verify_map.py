@@ -106,20 +106,8 @@ def verify_map(
     Raises `ValueError` if rows do not match the protocol or widths the map.
     """
     plan = as_plan(protocol)
-    if mapped_side not in ("probe", "gallery", "both"):
-        raise ValueError(
-            f"mapped_side is 'probe', 'gallery' or 'both'; got {mapped_side!r}."
-        )
-    for name, rows in (("source", source), ("target", target)):
-        if rows.shape[0] != plan.n_images:
-            raise ValueError(
-                f"The protocol has {plan.n_images} images, but the {name} embeddings are "
-                f"{rows.shape}: one row an image, in the order of the protocol."
-            )
-    if m.out_dim != target.shape[1]:
-        raise ValueError(
-            f"The map ends in width {m.out_dim}, the target has {target.shape[1]}."
-        )
+    check_side(mapped_side)
+    check_rows(m, source, target, plan.n_images)
 
     def pool(side: int, name: str) -> Templates:
         used, grouping = plan.rows[side], plan.grouping[side]
@@ -132,3 +120,25 @@ def verify_map(
     scores = score_pairs(pool(0, "gallery"), pool(1, "probe"), plan.pairs)
     tar = tar_at_far(scores, plan.genuine, fars, rule=rule)
     return MapVerdict(tar, scores, mapped_side)
+
+
+def check_side(mapped_side: str) -> None:
+    """Raise `ValueError` unless this names a side."""
+    if mapped_side not in ("probe", "gallery", "both"):
+        raise ValueError(
+            f"mapped_side is 'probe', 'gallery' or 'both'; got {mapped_side!r}."
+        )
+
+
+def check_rows(m: AbstractMap, source, target, n_images: int) -> None:
+    """Raise `ValueError` unless both have a row an image, and widths fit the map."""
+    for name, rows in (("source", source), ("target", target)):
+        if rows.shape[0] != n_images:
+            raise ValueError(
+                f"The protocol has {n_images} images, but the {name} embeddings are "
+                f"{rows.shape}: one row an image, in the order of the protocol."
+            )
+    if m.out_dim != target.shape[1]:
+        raise ValueError(
+            f"The map ends in width {m.out_dim}, the target has {target.shape[1]}."
+        )

@@ -1,5 +1,6 @@
 import functools as ft
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -70,3 +71,18 @@ def test_rotations_are_read_off_a_factor_too(getkey, solve):
     x, y = jr.normal(getkey(), (80, 5)) + 1, jr.normal(getkey(), (80, 5))
     ours, theirs = (solve(f(x, y)) for f in (jfm.pair_factor, jfm.pair_moments))
     np.testing.assert_allclose(ours.rotation, theirs.rotation, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", (jnp.float16, jnp.bfloat16))
+def test_half_precision_rows_are_factored_in_float32(getkey, dtype):
+    x, y = (jnp.asarray(a, dtype) for a in jr.normal(getkey(), (2, 50, 4)))
+    factor = jfm.pair_factor(x, y)
+    assert factor.r.dtype == jnp.float32
+    truth, _ = least_squares(*(np.asarray(a, np.float64) for a in (x, y)))
+    assert relative_error(jfm.solve_linear(factor).weight, truth) < 1e-5
+
+
+def test_gradient_in_weights_is_finite_where_one_is_zero(getkey):
+    x, y = jr.normal(getkey(), (2, 20, 3))
+    loss = lambda w: jnp.sum(jfm.solve_linear(jfm.pair_factor(x, y, w)).weight)
+    assert np.isfinite(jax.grad(loss)(jnp.linspace(0, 1, 20))).all()

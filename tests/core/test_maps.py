@@ -118,3 +118,39 @@ def test_maps_are_pytrees(getkey):
     m = make("affine", getkey())
     assert len(jax.tree.leaves(m)) == 2
     assert jax.jit(lambda m, x: m(x))(m, jnp.ones(6)).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    "first, second, kind",
+    (
+        ("similarity", "similarity", jfm.SimilarityMap),
+        ("similarity", "rotation", jfm.SimilarityMap),
+        ("rotation", "similarity", jfm.SimilarityMap),
+        ("low_rank", "affine", jfm.LowRankMap),
+        ("linear", "low_rank", jfm.LowRankMap),
+        ("rotation", "linear", jfm.LinearMap),
+        ("centre", "rotation", jfm.AffineMap),
+    ),
+)
+def test_compose_stays_in_the_family(getkey, first, second, kind):
+    a, b = make(first, getkey(), 6, 6), make(second, getkey(), 6, 5)
+    both = jfm.compose(a, b)
+    assert type(both) is kind
+    x = jr.normal(getkey(), (7, 6))
+    np.testing.assert_allclose(both(x), b(a(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_stacks_compose(getkey):
+    x, y, z = jr.normal(getkey(), (3, 4, 20, 5))
+    first, second = (eqx.filter_vmap(jfm.fit_similarity)(*xy) for xy in ((x, y), (y, z)))
+    both = jfm.compose(first, second)
+    for i in range(4):
+        a, b = (jax.tree.map(lambda leaf, i=i: leaf[i], m) for m in (first, second))
+        one = jax.tree.map(lambda leaf, i=i: leaf[i], both)
+        np.testing.assert_allclose(one(x[i]), b(a(x[i])), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_lists_are_rows(getkey):
+    m = make("linear", getkey(), 2, 2)
+    np.testing.assert_array_equal(m([1.0, 2.0]), m(np.array([1.0, 2.0])))

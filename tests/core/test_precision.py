@@ -39,9 +39,52 @@ each_composition = pytest.mark.parametrize(
 )
 
 
+def procrustes(x, y):
+    """Float64 truth: the rotation (of unequal widths here, so of no sign) by NumPy."""
+    u, _, vt = np.linalg.svd(np.float64(x).T @ np.float64(y), full_matrices=False)
+    return u @ vt
+
+
+centred = [z - np.float64(z).mean(axis=0) for z in (x, y)]
+joint = lambda x, y: jfm.joint_moments([x, y])
+solvers = {
+    "fit_linear": (fit, truth),
+    "fit_affine": (
+        lambda x, y: jfm.fit_affine(x, y).weight,
+        least_squares(x, y, centred=True)[0],
+    ),
+    "fit_rotation": (lambda x, y: jfm.fit_rotation(x, y).rotation, procrustes(x, y)),
+    "fit_similarity": (
+        lambda x, y: jfm.fit_similarity(x, y).rotation,
+        procrustes(*centred),
+    ),
+    "solve_linear": (lambda x, y: jfm.solve_linear(jfm.pair_moments(x, y)).weight, truth),
+    "merge": (
+        lambda x, y: (
+            jfm.solve_linear(
+                jfm.merge(
+                    jfm.pair_moments(x[:99], y[:99]), jfm.pair_moments(x[99:], y[99:])
+                )
+            ).weight
+        ),
+        truth,
+    ),
+    "fit_all_pairs linear": (
+        lambda x, y: jfm.fit_all_pairs(joint(x, y), "linear")[0, 1].weight,
+        truth,
+    ),
+    "fit_all_pairs rotation": (
+        lambda x, y: jfm.fit_all_pairs(joint(x, y), "rotation")[0, 1].rotation,
+        procrustes(x, y),
+    ),
+}
+
+
 @each_composition
-def test_value(compose):
-    ours = compose(fit, jnp.asarray(x), jnp.asarray(y))
+@pytest.mark.parametrize("solver", solvers)
+def test_value(compose, solver):
+    solve, truth = solvers[solver]
+    ours = compose(solve, jnp.asarray(x), jnp.asarray(y))
     assert ours.dtype == jnp.float32
     assert relative_error(ours, truth) < bound
 

@@ -189,3 +189,42 @@ def test_bands_leave_out_unknown_cells_and_skipped_draws():
     holed = simultaneous_band(np.array([[0, 0], [0, np.nan]]), holes)
     assert np.isnan(holed.lower[1, 1]) and np.isfinite(holed.lower.ravel()[:3]).all()
     assert holed.width <= band.width
+
+
+def test_bands_leave_out_a_cell_without_draws():
+    replicates = np.random.default_rng(0).normal(size=(100, 3))
+    holed = replicates.copy()
+    holed[:, 1] = np.nan
+    band = simultaneous_band(np.zeros(3), holed)
+    assert np.isnan(band.lower[1]) and np.isfinite(band.lower[[0, 2]]).all()
+    pair = simultaneous_band(np.zeros(2), replicates[:, [0, 2]])
+    np.testing.assert_array_equal(band.upper[[0, 2]], pair.upper)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    "key, options, words",
+    (
+        (0, {}, "key is a JAX key"),
+        (jax.random.key(0), {"level": 95}, "coverage between 0 and 1"),
+        (jax.random.key(0), {"replicates": 0}, "at least one draw"),
+    ),
+)
+def test_draws_that_make_no_interval(key, options, words):
+    with pytest.raises(ValueError, match=words):
+        tar_confidence(key, draw(0), pairs_of(), 0.1, **options)
+
+
+def test_targets_share_programs():
+    pairs, scores = pairs_of(), draw(5)
+    traces = []
+
+    def listen(event, duration, **facts):
+        if event.endswith("backend_compile_duration"):
+            traces.append(facts)
+
+    tar_confidence(jax.random.key(0), scores, pairs, 0.01, replicates=25)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    tar_confidence(jax.random.key(0), scores, pairs, 0.02, replicates=25)
+    jax.monitoring.unregister_event_duration_listener(listen)
+    assert not traces

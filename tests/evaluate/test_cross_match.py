@@ -60,9 +60,9 @@ def test_equals_tar_at_far_to_the_last_bit(rule, digits):
         assert_same(ours.tar, truth(a, b, left, right, rule))
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**20), m=st.integers(1, 40), n=st.integers(1, 70),
-       rule=st.sampled_from(list(rules)))  # fmt: skip
+@settings(max_examples=12, deadline=None)  # each shape compiles anew
+@given(seed=st.integers(0, 2**20), m=st.sampled_from([1, 2, 7, 40]),
+       n=st.sampled_from([1, 5, 70]), rule=st.sampled_from(list(rules)))  # fmt: skip
 def test_any_sizes(seed, m, n, rule):
     a, b, left, right = sides(seed, m, n, digits=4, people=3)
     ours = jfm.cross_match(a, b, left, right, fars, rule=rule)

@@ -104,3 +104,12 @@ def test_lowers(platform):
     f = jax.jit(lambda a, b, p: (score_pairs(a, b, p), score_all(a.vectors, b.vectors)))
     lowered = f.trace(a, b, plan_pairs(a, b, pairs)).lower(lowering_platforms=(platform,))
     assert platform != "tpu" or "f64" not in lowered.as_text()
+
+
+def test_a_plan_of_other_templates_is_refused():
+    x = np.eye(4, dtype=np.float32)
+    a = Templates(np.arange(4), x)
+    plan = plan_pairs(a, a, [[0, 1], [2, 3]])
+    b = Templates(np.arange(3), x[:3])
+    with pytest.raises(ValueError, match="plan anew"):
+        score_pairs(a, b, plan)

@@ -72,3 +72,69 @@ def test_rates_are_short(rate, text):
 
 def test_the_data_is_named_by_its_digest(faces):
     assert len(faces.digest) == 64 and int(faces.digest, 16)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """A run with few draws and two halves; fits, tables and figures are those of any."""
+    return canonical_faces.run(canonical_faces.Config(quick=True))
+
+
+def strict_tar(scores, genuine, far):
+    """By sorting, in NumPy: the loosest threshold whose FAR is at most `far`."""
+    off = ~np.eye(len(scores), dtype=bool)
+    mated, others = np.sort(scores[genuine & off]), np.sort(scores[~genuine])
+    beyond = others[others.size - 1 - int(far * others.size + 1e-9)]
+    return np.mean(mated > beyond)
+
+
+@pytest.mark.parametrize("centred", (False, True))
+@pytest.mark.parametrize("kind", ("identity", "linear", "rotation"))
+def test_tables_are_those_of_float64_numpy(faces, whole, kind, centred):
+    people = np.unique(faces.label[faces.dataset == "yaleb"])
+    used = canonical_faces.fit_rows(faces, people[::2])
+    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)
+    spaces = [unit(np.float64(x)) for x in faces.embeddings.values()]
+    if centred:
+        spaces = [unit(x - x[used].mean(axis=0)) for x in spaces]
+    label = faces.label[~used]
+    genuine = label[:, None] == label[None]
+    name = f"{kind}, centred" if centred else kind
+    ours = whole.arrays[f"{name}/tar"]
+    for i, x in enumerate(spaces):
+        if faces.names[i] == "faceres":
+            continue  # as many rows as dimensions: unstable in any precision
+        inverse = np.linalg.pinv(x[used])
+        for j, y in enumerate(spaces):
+            if kind == "identity":
+                m = np.eye(x.shape[1], y.shape[1])
+            elif kind == "linear":
+                m = inverse @ y[used]
+            else:
+                u, _, vt = np.linalg.svd(x[used].T @ y[used], full_matrices=False)
+                if x.shape[1] == y.shape[1]:
+                    u[:, -1] *= np.linalg.det(u @ vt)
+                m = u @ vt
+            mapped = x[~used] if i == j else unit(x[~used] @ m)
+            scores = mapped @ y[~used].T
+            for k, far in enumerate(canonical_faces.fars):
+                assert abs(ours[i, j, k] - strict_tar(scores, genuine, far)) < 0.002
+
+
+def test_the_record_is_whole(faces, whole):
+    n, kinds = len(faces.names), [key[:-4] for key in whole.arrays if key.endswith("/tar")]
+    rows = list(whole.rows)
+    assert len(rows) == len(kinds) * n * n * 3
+    assert {"linear", "rotation, centred", "self-map", "identity"} <= set(kinds)
+    assert whole.data["sha256"] == faces.digest and "1021 images" in whole.data["fit"]
+    assert set(whole.figures) == {"figure2", "figure4"}
+    lower, upper = (whole.arrays[f"linear/band_{end}"] for end in ("lower", "upper"))
+    assert (lower <= whole.arrays["linear/tar"]).all() and (upper > lower).all()
+
+
+def test_controls_bound_the_maps(whole):
+    mean = lambda name, diagonal=False: canonical_faces_report.mean_of(
+        whole.arrays[f"{name}/tar"], diagonal
+    )[1]
+    assert mean("identity") < 0.02 and mean("linear, random pairing") < 0.03
+    assert mean("linear") < mean("self-map", True) <= mean("linear", True) + 0.002

@@ -55,3 +55,20 @@ def test_a_factor_knows_its_own_rounding(getkey):
     x = jr.normal(getkey(), (50, 6)) @ jr.normal(getkey(), (6, 9))
     info = jfm.diagnose(jfm.pair_factor(x, x[:, :2]))
     assert info.rank == 6 and jnp.isinf(info.condition)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize(
+    "solve",
+    (
+        jfm.solve_linear,
+        jfm.solve_affine,
+        jfm.solve_rotation,
+        jfm.solve_similarity,
+        jfm.diagnose,
+    ),
+)
+def test_what_is_no_pair_of_models_is_named(solve):
+    joint = jfm.joint_moments([np.eye(3, dtype=np.float32)] * 2)
+    with pytest.raises(ValueError, match=r"JointMoments.*joint\.pair"):
+        solve(joint)

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -41,3 +42,17 @@ def test_a_direction_without_variance_is_dropped(getkey):
 def test_refuses_a_vector():
     with pytest.raises(ValueError, match="rows are samples"):
         jfm.fit_standardize(jnp.zeros(3))
+
+
+def test_gradient_through_a_whitener_of_lacking_rank(getkey):
+    x, step = jr.normal(getkey(), (2, 4, 6))
+    loss = lambda x: jnp.sum(jnp.sin(jfm.fit_standardize(x, whiten=True).whitener))
+    ours = jnp.vdot(jax.grad(loss)(x), step)
+
+    def truth(t):
+        rows = np.float64(x) + t * np.float64(step)
+        s, v = np.linalg.eigh(np.cov(rows.T, bias=True))
+        keep = s > 1e-10
+        return np.sin(v[:, keep] / np.sqrt(s[keep]) @ v[:, keep].T).sum()
+
+    np.testing.assert_allclose(ours, (truth(1e-5) - truth(-1e-5)) / 2e-5, rtol=1e-3)

@@ -1,0 +1,103 @@
+"""IJB-C's 1:1 protocol for all pairs of ten models: every map, template, score and TAR.
+
+The reference way is timed on one pair of models and one kind of map at a time, and
+multiplied. Embeddings are simulated as they are asked for, which is in neither time.
+"""
+
+import time
+
+import jax
+import numpy as np
+
+import jfacemap as jfm
+
+from . import insightface
+from .harness import gemm_peak, Row, Size, Timing
+from .report import launch
+
+
+kinds = {"linear": (15, 25), "rotation": (40, 80)}
+
+
+class Loader:
+    """The embeddings of a model when asked for, and the seconds spent on making them."""
+
+    def __init__(self, world):
+        self.world, self.seconds = world, 0.0
+
+    def __call__(self, model: int) -> np.ndarray:
+        start = time.perf_counter()
+        rows = self.world.embeddings(model)
+        self.seconds += time.perf_counter() - start
+        return rows
+
+
+def run(size: Size) -> list[Row]:
+    """One round: it takes minutes. "Error" is the largest difference of a TAR."""
+    key, n = jax.random.key(0), size.models
+    world = jfm.data.simulate_ijb(key, scale=size.protocol, models=n, width=size.width)
+    plan, load = jfm.plan_verification(world.protocol), Loader(world)
+    enrolled = [jfm.unit(load(i)[plan.rows[0]]) for i in range(n)]
+    joint = jfm.joint_moments(enrolled, names=world.names)
+    del enrolled
+    maps = {kind: jfm.fit_all_pairs(joint, kind) for kind in kinds}
+    source, target = world.embeddings(0), world.embeddings(1)
+    theirs = {
+        kind: _one_pair(maps[kind][0, 1], source, target, world, plan) for kind in kinds
+    }
+    del source, target
+    rows = []
+    for kind, goals in kinds.items():
+        verify = lambda kind=kind: jfm.verify_pairs(
+            {kind: maps[kind]}, load, plan, rule="insightface"
+        )
+        verify()  # compiles
+        load.seconds, start = 0.0, time.perf_counter()
+        found = verify()
+        ours = time.perf_counter() - start - load.seconds
+        tar, seconds = theirs[kind]
+        apart = float(np.nanmax(np.abs(found.tar[kind].tar[0, 1] - tar)))
+        pairs = n * (n - 1)
+        reference = f"insightface's way, one pair of {pairs}"
+        times = {
+            "verify_pairs": Timing(np.array([ours]), apart),
+            reference: Timing(np.array([seconds * pairs]), None),
+        }
+        images = plan.rows[1].sum()
+        mapped = images if kind == "linear" else len(plan.grouping[1].ids)
+        sides = [len(grouping.ids) for grouping in plan.grouping]
+        flops = 2 * pairs * size.width * (mapped * size.width + sides[0] * sides[1])
+        task = (
+            f"all {pairs} pairs of models, {kind}: {images} images, "
+            f"{plan.genuine.size} scores each, TAR at six FARs"
+        )
+        floor = flops / gemm_peak("float32")
+        rows.append(Row(task, times, "verify_pairs", floor, reference, *goals))
+    return rows
+
+
+def _one_pair(m, source, target, world, plan) -> tuple[np.ndarray, float]:
+    """TAR of one map by the reference way, and its seconds."""
+    weight, protocol = np.asarray(m.as_affine().weight), world.protocol
+    images = [
+        _ordered(x[used], g)
+        for x, used, g in zip((target, source), plan.rows, plan.grouping, strict=True)
+    ]
+    starts = [np.flatnonzero(np.diff(g.segment, prepend=-1)) for g in plan.grouping]
+    share = [np.float32(1) / g.count for g in plan.grouping]
+    ids = [np.asarray(g.ids) for g in plan.grouping]
+    i, j = (np.searchsorted(ids[k], protocol.pairs[:, k]) for k in range(2))
+    start = time.perf_counter()
+    gallery = insightface.pool(images[0], starts[0], share[0])
+    probes = insightface.pool(images[1] @ weight, starts[1], share[1])
+    scores = insightface.score(gallery, probes, i, j)
+    tar = insightface.tar_at_far(scores, plan.genuine, jfm.ijb_fars)
+    return tar, time.perf_counter() - start
+
+
+def _ordered(rows, grouping):
+    return rows if grouping.order is None else rows[grouping.order]
+
+
+if __name__ == "__main__":
+    launch(run)

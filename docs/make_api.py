@@ -1,0 +1,76 @@
+"""Write `docs/api.md`: every public name, its signature and the first line of its help.
+
+python docs/make_api.py
+"""
+
+import inspect
+import pathlib
+import re
+
+import jfacemap as jfm
+from jfacemap import data, onnx2jax
+
+
+rooms = {
+    "Maps": ("core.maps", "core.linalg", "data.map_file"),
+    "Statistics": ("core.moments", "core.factor", "core.monoid"),
+    "Fits": ("fit",),
+    "Verification and identification": ("evaluate",),
+    "Whole studies": ("study",),
+    "Images to embeddings": ("embed",),
+}
+opening = """\
+# Public names
+
+Written by `python docs/make_api.py` from docstrings, see `help(jfm.fit_linear)`.
+Arrays are (n, d), rows are samples, the source first. Docstrings name papers by number:
+paper 000 is *Canonical Face Embeddings* (McNeely-White, Sattelberg, Blanchard & Beveridge,
+2022), thesis 002 *Same Data, Same Features* (McNeely-White).
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    names = {n: getattr(jfm, n) for n in dir(jfm) if not n.startswith("_")}
+    names = {n: x for n, x in names.items() if not inspect.ismodule(x)}
+    parts = [opening]
+    for title, homes in rooms.items():
+        here = {n: x for n, x in names.items() if _lives_in(x, homes)}
+        names = {n: x for n, x in names.items() if n not in here}
+        if here:
+            parts.append(_section(title, "jfm", here))
+    constants = "".join(f"- `jfm.{n}` = {x}\n" for n, x in names.items())
+    parts.append(f"## Constants\n\n{constants}")
+    for title, module in (("Data", data), ("Networks from ONNX", onnx2jax)):
+        own = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
+        own = {n: x for n, x in own.items() if inspect.isclass(x) or inspect.isfunction(x)}
+        parts.append(_section(title, module.__name__.replace("jfacemap", "jfm"), own))
+    return "\n".join(parts)
+
+
+def _lives_in(x, homes) -> bool:
+    home = getattr(x, "__module__", "").removeprefix("jfacemap.")
+    return any(home == h or home.startswith(f"{h}.") for h in homes)
+
+
+def _section(title: str, prefix: str, names: dict) -> str:
+    lines = [f"- `{prefix}.{n}{_signature(x)}`: {_summary(x)}\n" for n, x in names.items()]
+    return f"## {title}\n\n{''.join(lines)}"
+
+
+def _signature(x) -> str:
+    try:
+        given = inspect.signature(x).parameters.values()
+    except ValueError:
+        return ""
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in given]
+    return re.sub(r"<[^>]*>", "...", str(inspect.Signature(bare)))
+
+
+def _summary(x) -> str:
+    first = (inspect.getdoc(x) or "").split("\n\n")[0]
+    return " ".join(first.split())
+
+
+if __name__ == "__main__":
+    pathlib.Path(__file__).with_name("api.md").write_text(page())

@@ -1,0 +1,81 @@
+"""Identification through a map, in each gallery of a 1:N protocol (IJB-C's G1 and G2)."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..core.maps import AbstractMap
+from ..core.types import Numeric
+from ..data.protocol import Protocol, Roster
+from ..evaluate.identify import Identification, identify
+from ..evaluate.pooling import pool_mapped, pool_templates
+from ..evaluate.templates import group_templates, Templates
+from .verify_map import check_rows, check_side, Side
+
+
+class MapIdentification(eqx.Module):
+    """The search of each gallery, `searches["G1"]`, and means over galleries.
+
+    A probe has a mate in the galleries its person is in; in the others it is one of those
+    without, whose best scores set the threshold.
+    """
+
+    searches: dict[str, Identification]
+    mapped_side: str = eqx.field(static=True)
+
+    def hit_rate(self, ranks: Int[np.ndarray, "*r"] | int) -> Float[np.ndarray, "*r"]:
+        """`Identification.hit_rate` at `ranks`, mean over galleries."""
+        return np.mean([found.hit_rate(ranks) for found in self.searches.values()], axis=0)
+
+    @property
+    def tpir_at_fpir(self) -> Float[np.ndarray, "*q"]:
+        """TPIR at each target FPIR, mean over galleries."""
+        return np.mean([found.tpir_at_fpir for found in self.searches.values()], axis=0)
+
+
+def identify_map(
+    m: AbstractMap,
+    source: Float[Numeric, "n d"],
+    target: Float[Numeric, "n k"],
+    protocol: Protocol,
+    *,
+    mapped_side: Side = "probe",
+    fpirs: float | Sequence[float] = (1e-2, 1e-1),
+    rule: str = "strict",
+    weights: Float[Numeric, " n"] | None = None,
+    normalize_images: bool = True,
+    pool_first: bool = False,
+) -> MapIdentification:
+    """Search the probes of a 1:N protocol in each of its galleries, apart.
+
+    Templates are made as `verify_map` makes them, with the same arguments; the native
+    model is `identity_map(d)` with its embeddings on both sides. `fpirs` and `rule` are
+    those of `identify`. Raises `ValueError` where the protocol has no 1:N lists, or rows
+    do not match.
+    """
+    check_side(mapped_side)
+    check_rows(m, source, target, protocol.n_images)
+    if protocol.probes is None:
+        raise ValueError(
+            f"The protocol {protocol.name!r} has no 1:N lists: read it with its 1N files."
+        )
+
+    def pool(roster: Roster, name: str) -> Templates:
+        used = np.isin(protocol.template, roster.template)
+        grouping = group_templates(protocol.template[used], protocol.media[used])
+        given = None if weights is None else weights[used]
+        options = {"weights": given, "normalize_images": normalize_images}
+        if mapped_side in (name, "both"):
+            return pool_mapped(m, source[used], grouping, pool_first=pool_first, **options)
+        return pool_templates(target[used], grouping, **options)
+
+    probes, found = pool(protocol.probes, "probe"), {}
+    who = lambda templates: protocol.subject_of(np.asarray(templates.ids))
+    for name, roster in protocol.galleries.items():
+        gallery = pool(roster, "gallery")
+        found[name] = identify(
+            gallery, probes, who(gallery), who(probes), fpirs=fpirs, rule=rule
+        )
+    return MapIdentification(found, mapped_side)
