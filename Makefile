@@ -17,7 +17,7 @@ demo: $(VENV)/.base
 	$(PY) -m experiments.canonical_faces $(ARGS)
 
 test: $(VENV)/.test
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .
