@@ -68,18 +68,12 @@ def _run(argv: list[str]) -> int:
         close = difflib.get_close_matches(name, commands, n=1)
         hint = f"did you mean {close[0]}?" if close else f"try {', '.join(commands)}."
         raise ValueError(f"there is no command {name!r}; {hint} See jfacemap --help.")
-    import tyro
+    from .usage import parse
 
     module = importlib.import_module(f".{name}", __package__)
     if {"-h", "--help"} & set(argv):
-        print(module.__doc__)  # tyro would run its lines together
-    options = tyro.cli(
-        module.Options,
-        prog=f"jfacemap {name}",
-        description="",
-        args=argv[1:],
-    )
-    module.run(options)
+        print(module.__doc__)  # the parser would run its lines together
+    module.run(parse(module.Options, name, argv[1:]))
     return 0
 
 
