@@ -16,10 +16,12 @@ commands = {
     "fit": "Fit a map between two models from rows of the same images.",
     "apply": "Map the rows of a file into the other model's space.",
     "verify": "TAR at FAR of one model, of two, or of a map between them.",
+    "identify": "Search probes in a gallery: rank and open-set rates (1:N).",
+    "sweep": "How many pairs a map needs: fits on random subsets.",
     "info": "Say what a map file or an array file holds.",
 }
 
-_listing = "\n".join(f"  {name:<8}{line}" for name, line in commands.items())
+_listing = "\n".join(f"  {name:<10}{line}" for name, line in commands.items())
 
 _help = f"""\
 usage: jfacemap COMMAND [OPTIONS]
@@ -31,7 +33,8 @@ commands:
 
 'jfacemap COMMAND --help' explains one of them, 'jfacemap --version' says which this is.
 
-Embeddings are (n, d) arrays, one row per image: X.npy, X.npz:KEY or X.safetensors:KEY.
+Embeddings are (n, d) arrays, one row per image: X.npy, X.npz:KEY, X.safetensors:KEY, or
+a store that jfm.data.EmbeddingStore wrote.
 
 Train on some people, judge on others:
   jfacemap fit a_train.npy b_train.npy --kind rotation -o ab.safetensors

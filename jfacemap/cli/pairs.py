@@ -128,7 +128,7 @@ def _line_number(path: Path, i: int) -> int:
 
 def _is_header(text: str) -> bool:
     fields = text.split(",")
-    return len(fields) == 3 and all(field.strip()[:1].isalpha() for field in fields)
+    return len(fields) == 3 and all(f.strip(" #\"'")[:1].isalpha() for f in fields)
 
 
 def _is_pair(text: str) -> bool:
