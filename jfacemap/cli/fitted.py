@@ -62,14 +62,21 @@ def read_map(path: str, normalize: bool = False, no_normalize: bool = False) -> 
             "take it out in Python, as jax.tree.map(lambda a: a[0], jfm.load(...))."
         )
     scale = normalize or (header.metadata.get("normalize") == "true" and not no_normalize)
-    means = [_mean(path, header, *side) for side in zip(sides, (m.in_dim, m.out_dim))]
-    if (means[0] is None) != (means[1] is None):
-        raise InputError(f"{path} has the mean of one side only: fit it again.")
-    return Fitted(m, header, Space(scale, means[0]), Space(scale, means[1]))
+    source, target = read_means(path, header, m)
+    return Fitted(m, header, Space(scale, source), Space(scale, target))
 
 
 sides = "source_mean", "target_mean"
 """Metadata of a centred map: numbers of `np.array(text.split(), float)`."""
+
+
+def read_means(path, header: MapHeader, m: AbstractMap):
+    """The means `(d,)` and `(k,)` subtracted on either side; both None if none are."""
+    source = _mean(path, header, sides[0], m.in_dim)
+    target = _mean(path, header, sides[1], m.out_dim)
+    if (source is None) != (target is None):
+        raise InputError(f"{path} has the mean of one side only: fit it again.")
+    return source, target
 
 
 def mean_entries(means) -> dict[str, str]:
@@ -87,7 +94,7 @@ def check_width(spec: str, x, path: str, m: AbstractMap) -> None:
         )
 
 
-def _mean(path: str, header: MapHeader, side: str, width: int) -> np.ndarray | None:
+def _mean(path, header: MapHeader, side: str, width: int) -> np.ndarray | None:
     text = header.metadata.get(side)
     if text is None:
         return None

@@ -28,7 +28,7 @@ import numpy as np
 import tyro
 
 from ..data.arrays import InputError
-from ..evaluate.identify import identify, Identification
+from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import Templates
 from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space

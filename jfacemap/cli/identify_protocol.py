@@ -4,7 +4,7 @@ import numpy as np
 
 from ..data.arrays import InputError
 from ..data.protocol import Protocol, Roster
-from ..evaluate.identify import identify, Identification
+from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import group_templates, Templates
 from .fitted import Fitted
 from .protocol import check_widths, detector_weights, open_protocol, open_side, pool, Side

@@ -71,8 +71,8 @@ def read_people(spec: str) -> np.ndarray:
         empty = np.flatnonzero(np.strings.str_len(np.strings.strip(labels)) == 0)
         if len(empty):
             raise InputError(
-                f"{spec}: {len(empty):,} of {len(labels):,} labels ({at(empty)}) are empty, "
-                "which names nobody: give each row a label, or leave the row out."
+                f"{spec}: {len(empty):,} of {len(labels):,} labels ({at(empty)}) are empty "
+                "and name nobody: give each row a label, or leave the row out."
             )
     return labels
 

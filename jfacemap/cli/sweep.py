@@ -67,7 +67,8 @@ class Options:
     test_labels: Annotated[str | None, _fitted, tyro.conf.arg(metavar="T")] = None
     """People to verify, a list of labels; all others are fitted on."""
     fit_rows: Annotated[str | None, _fitted, tyro.conf.arg(metavar="R")] = None
-    """Rows to fit on, numbers from 0 or a mask (n,); people in none of them are verified."""
+    """Rows to fit on, numbers from 0 or a mask (n,); the people of no such row are
+    verified."""
     fars: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FAR ...")] = (
         1e-1,
         1e-2,
@@ -174,22 +175,27 @@ def _sweep(c: Options, spaces, who, sizes) -> tuple[SubsetSweep, np.ndarray]:
             c.repeats,
             tuple(dict.fromkeys(c.kinds)),
             evaluate=evaluate,
-            names=[short_name(spec) for spec in c.models],
+            names=_names(c.models),
             progress=progress,
         )
     first = next(iter(swept.values.values()))[0, 0]
     return swept, np.diagonal(first).mean(axis=-1)  # the diagonal is native in all
 
 
+def _names(specs) -> tuple[str, ...]:
+    names = tuple(map(short_name, specs))
+    return names if len(set(names)) == len(names) else specs
+
+
 def _gather(c: Options, swept: SubsetSweep, native, labels, fit, test) -> dict:
     rows = []
-    for size, values in enumerate(swept.sizes):
+    for i, size in enumerate(swept.sizes):
         for kind in swept.values:
             for k, far in enumerate(c.fars):
-                box = swept.boxes(kind, k)[size]
+                box = swept.boxes(kind, k)[i]
                 low, q1, median, q3, high = np.quantile(box, (0, 0.25, 0.5, 0.75, 1))
                 rows.append(
-                    {"size": values, "kind": kind, "far": far, "median": float(median)}
+                    {"size": size, "kind": kind, "far": far, "median": float(median)}
                     | {"least": float(low), "quartile_1": float(q1)}
                     | {"quartile_3": float(q3), "most": float(high)}
                 )
