@@ -142,12 +142,12 @@ def _spaces(c: Options, x, y, w, dtype) -> tuple[Space, Space]:
     plain = Space(c.normalize)
     if not c.center:
         return plain, plain
-    totals, place = [0.0, 0.0], jax.jit(plain.place)
+    totals, place = [np.zeros(a.shape[1]) for a in (x, y)], jax.jit(plain.place)
     for *sides, weights in batches([x, y, w], dtype, "centring"):
         used = weights != 0
         for i, rows in enumerate(sides):
             ready = np.asarray(place(rows), np.float64)[used]
-            totals[i] = totals[i] + np.float64(weights[used]) @ ready
+            totals[i] += weights[used].astype(np.float64) @ ready
     source, target = (total / np.sum(w, dtype=np.float64) for total in totals)
     return Space(c.normalize, source), Space(c.normalize, target)
 

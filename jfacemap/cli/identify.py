@@ -165,10 +165,10 @@ def _search_rows(c: Options, fitted: Fitted | None) -> dict[str, Identification]
         )
     dtype = common_dtype(known, probes)
     with precision(dtype):
-        parts = (known, None, left), (probes, m, right)
-        templates = [_templates(*part, dtype) for part in parts]
-        options = {"fpirs": c.fpirs, "rule": c.rule}
-        return {"": identify(*templates, names, whom, **options)}
+        gallery = _templates(known, None, left, dtype)
+        searched = _templates(probes, m, right, dtype)
+        found = identify(gallery, searched, names, whom, fpirs=c.fpirs, rule=c.rule)
+        return {"": found}
 
 
 def _templates(rows, m, space: Space, dtype) -> Templates:

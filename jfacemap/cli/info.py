@@ -83,7 +83,7 @@ def _describe_map(path: Path, header: MapHeader, m: AbstractMap) -> None:
     leaves = jax.tree.leaves(m)
     with jax.enable_x64(True):
         affine = jax.eval_shape(lambda m: m.as_affine(), m)
-        weight = None
+        weight = bias = np.full(1, np.nan)
         if not affine.bias.shape[:-1] and min(affine.weight.shape) <= widest:
             weight, bias = (
                 np.asarray(x, np.float64) for x in jax.tree.leaves(m.as_affine())
@@ -95,12 +95,12 @@ def _describe_map(path: Path, header: MapHeader, m: AbstractMap) -> None:
         + (f", a stack of {stack}" if stack else ""),
         "numbers": f"{sum(leaf.size for leaf in leaves):,}",
     }
-    if weight is not None and np.isfinite(weight).all():
+    if np.isfinite(weight).all():
         found |= _describe_weight(weight, bias)
     source, target = read_means(path, header, m) if not stack else (None, None)
     found["written by"] = f"jfacemap {header.version}"
     entries = {k: v for k, v in header.metadata.items() if k not in sides}
-    if source is not None:
+    if source is not None and target is not None:
         lengths = (f"{np.linalg.norm(mean):.4g}" for mean in (source, target))
         found["means subtracted"] = "of length {} (source), {} (target)".format(*lengths)
     facts(found | entries)

@@ -15,7 +15,7 @@ from ..evaluate.pooling import pool_mapped, pool_templates
 from ..evaluate.templates import Grouping, Templates
 from .files import check_folder
 from .fitted import check_width, Fitted, Space
-from .sources import Rows
+from .sources import Picked, Rows
 from .stream import mapped
 
 
@@ -31,24 +31,6 @@ class Side(NamedTuple):
     def width(self) -> int:
         """Of its templates."""
         return self.rows.shape[1] if self.m is None else self.m.out_dim
-
-
-class Picked(NamedTuple):
-    """Some of the `rows`, read when sliced."""
-
-    rows: Rows
-    place: np.ndarray
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the rows."""
-        return self.rows.dtype
-
-    def __len__(self) -> int:
-        return len(self.place)
-
-    def __getitem__(self, part) -> np.ndarray:
-        return self.rows[self.place[part]]
 
 
 def open_protocol(folder: str, name: str | None, partial: bool) -> Protocol:
@@ -115,10 +97,10 @@ def pool(
         ready[done : done + len(rows)] = rows
         done += len(rows)
     given = None if weights is None else jnp.asarray(weights[used], dtype)
-    options = {"weights": given, "normalize_images": not keep_lengths}
+    how: dict = {"weights": given, "normalize_images": not keep_lengths}
     if side.m is None:
-        return pool_templates(ready, grouping, **options)
-    return pool_mapped(side.m, ready, grouping, **options)
+        return pool_templates(ready, grouping, **how)
+    return pool_mapped(side.m, ready, grouping, **how)
 
 
 def detector_weights(protocol: Protocol, wanted: bool) -> np.ndarray | None:

@@ -34,7 +34,31 @@ class StoreRows:
         return self.store.rows(index)
 
 
-Rows = np.ndarray | StoreRows
+@dataclasses.dataclass(frozen=True)
+class Picked:
+    """Some of the `rows`, those at `place (m,)`, read when sliced."""
+
+    rows: "Rows"
+    place: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, d)."""
+        return len(self.place), self.rows.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the rows."""
+        return self.rows.dtype
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def __getitem__(self, part) -> np.ndarray:
+        return self.rows[self.place[part]]
+
+
+Rows = np.ndarray | StoreRows | Picked
 """Embeddings (n, d), of an array in memory or mapped to it, or of a store."""
 
 

@@ -67,8 +67,7 @@ class Options:
     test_labels: Annotated[str | None, _fitted, tyro.conf.arg(metavar="T")] = None
     """People to verify, a list of labels; all others are fitted on."""
     fit_rows: Annotated[str | None, _fitted, tyro.conf.arg(metavar="R")] = None
-    """Rows to fit on, numbers from 0 or a mask (n,); the people of no such row are
-    verified."""
+    """Rows to fit on, numbers from 0 or a mask (n,); all other people are verified."""
     fars: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FAR ...")] = (
         1e-1,
         1e-2,

@@ -34,9 +34,9 @@ def verify_protocol(c, fitted: Fitted | None) -> dict:
     dtype = common_dtype(gallery.rows, probe.rows)
     with precision(dtype):
         options = {"weights": weights, "keep_lengths": c.keep_lengths}
-        parts = zip((gallery, probe), plan.rows, plan.grouping, strict=True)
-        templates = [pool(*part, dtype, **options) for part in parts]
-        scores = np.asarray(score_pairs(*templates, plan.pairs))
+        known = pool(gallery, plan.rows[0], plan.grouping[0], dtype, **options)
+        searched = pool(probe, plan.rows[1], plan.grouping[1], dtype, **options)
+        scores = np.asarray(score_pairs(known, searched, plan.pairs))
         scored = Scored(scores, plan.genuine)
         found = measure(scored, c.fars or default_fars, c.rule, c.protocol)
         if c.intervals:
