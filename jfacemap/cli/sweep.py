@@ -246,12 +246,17 @@ def _rate(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.4f}"
 
 
+def _boxes(c: Options, swept: SubsetSweep, kind: str) -> np.ndarray:
+    """Points `(size, pair, far)` of the boxes of a kind."""
+    return np.stack([swept.boxes(kind, k) for k in range(len(c.fars))], axis=-1)
+
+
 def _draw(c: Options, swept: SubsetSweep, native, found: dict) -> None:
     from ..plot.boxes import plot_subset_boxes
 
     n = len(swept.names)
     figure = plot_subset_boxes(
-        {kind: swept.boxes(kind) for kind in swept.values},
+        {kind: _boxes(c, swept, kind) for kind in swept.values},
         swept.sizes,
         c.fars,
         native=native,

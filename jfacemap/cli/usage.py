@@ -142,7 +142,7 @@ def _is(kind: type, word: str) -> bool:
 def _values(option: Option, words: list[str], left: Sequence[Option]) -> list[str]:
     """Take an option's values off the front of `words`, places yet to fill aside."""
     taken, most = [], 0 if option.kind is bool else len(words) if option.many else 1
-    spare = sum(place.needed for place in left) if option.many else 0
+    spare = sum(p.needed and not p.many for p in left) if option.many else 0
     while len(taken) < most and len(words) > spare and not _is_name(words[0]):
         taken.append(words.pop(0))
     return taken
