@@ -88,7 +88,7 @@ def test_info_tells_of_means_without_listing_them(folder, capsys):
     _, means = centred(True)
     x, y = (f"{np.linalg.norm(mean):.4g}" for mean in means)
     assert f"of length {x} (source), {y} (target)" in out
-    assert "singular values  1 to 1, rank 7 of 7" in out
+    assert "1 to 1, rank 7 of 7" in out
     assert "source_mean" not in out
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.cli.split import split_rows
 
 from .cli_runs import folder as folder, ok, refused
 
 
-line = "sweep a.npy b.npy --labels who.npy --sizes 6 24 --repeats 2 --fars .5 .1"
+line = "sweep a.npy b.npy --labels who.npy --repeats 2 --fars .5 .1"
 
 
-def truth_of(fit, test, kinds, center=False):
+def truth_of(fit, test, sizes, kinds, center=False):
     """The values of `sweep_subsets` on the same rows."""
     who = np.load("who.npy")[test]
     fitted, held = [], []
@@ -29,24 +30,26 @@ def truth_of(fit, test, kinds, center=False):
     genuine, valid = jfm.label_pairs(who)
 
     def evaluate(maps):
-        return jfm.table_tar(
-            jfm.cross_scores(maps, held), genuine, (0.5, 0.1), valid=valid
-        ).tar
+        scores = jfm.cross_scores(maps, held)
+        return jfm.table_tar(scores, genuine, (0.5, 0.1), valid=valid).tar
 
     key = jax.random.key(0)
-    return jfm.sweep_subsets(key, fitted, (6, 24), 2, kinds, evaluate=evaluate)
+    return jfm.sweep_subsets(key, fitted, sizes, 2, kinds, evaluate=evaluate)
 
 
 @pytest.mark.filterwarnings("ignore:.* rows do not determine")
 @pytest.mark.parametrize(
-    ("options", "kinds"),
-    (("", ("linear", "rotation")), ("--kinds rotation --center", ("rotation",))),
+    ("options", "sizes", "kinds"),
+    (
+        ("--sizes 24", (24,), ("linear", "rotation")),
+        ("--sizes 24 6 --kinds rotation --center", (6, 24), ("rotation",)),
+    ),
 )
-def test_sweep_is_that_of_the_library(folder, capsys, options, kinds):
+def test_sweep_is_that_of_the_library(folder, capsys, options, sizes, kinds):
     np.save("judged.npy", np.arange(6, 12))
     out = ok(capsys, f"{line} --test-labels judged.npy {options} --json r.json --csv r.csv")
     fit, test = np.arange(30), np.arange(30, 60)
-    truth = truth_of(fit, test, kinds, "center" in options)
+    truth = truth_of(fit, test, sizes, kinds, "center" in options)
     with open("r.json") as file:
         found = json.load(file)
     assert found["fit"] == found["test"] == {"rows": 30, "people": 6}
@@ -54,7 +57,7 @@ def test_sweep_is_that_of_the_library(folder, capsys, options, kinds):
         np.testing.assert_allclose(found["values"][kind], truth.values[kind])
     for row in found["table"]:
         at = (0.5, 0.1).index(row["far"])
-        box = truth.boxes(row["kind"], at)[(6, 24).index(row["size"])]
+        box = truth.boxes(row["kind"], at)[sizes.index(row["size"])]
         np.testing.assert_allclose(row["median"], np.median(box))
         np.testing.assert_allclose((row["least"], row["most"]), (box.min(), box.max()))
         assert f"{np.median(box):.4f}" in out
@@ -65,27 +68,30 @@ def test_sweep_is_that_of_the_library(folder, capsys, options, kinds):
     assert [float(r["median"]) for r in rows] == [r["median"] for r in found["table"]]
 
 
-def test_people_are_never_on_both_sides(folder, capsys):
-    rows = np.array([0, 1, 5, 12])
-    np.save("rows.npy", rows)
-    np.save("mask.npy", np.isin(np.arange(60), rows))
-    options = "--kinds rotation --sizes 4"
-    found = []
+def test_people_are_never_on_both_sides(folder):
+    who = np.load("who.npy")
+    np.save("rows.npy", [0, 1, 5, 12])
+    np.save("mask.npy", np.isin(np.arange(60), [0, 1, 5, 12]))
+    np.save("judged.npy", [3, 11])
     for name in ("rows", "mask"):
-        ok(capsys, f"{line} {options} --fit-rows {name}.npy --json {name}.json")
-        with open(f"{name}.json") as file:
-            found.append(json.load(file))
-    assert found[0] == found[1]
-    assert found[0]["fit"] == {"rows": 4, "people": 3}
-    assert found[0]["test"] == {"rows": 45, "people": 9}
-    out = ok(capsys, f"{line} {options}")
-    assert "30 rows of 6 people, none of them fitted on" in out
-    assert "subsets of 30 rows of 6 people" in out
+        fit, test = split_rows(who, "who.npy", f"{name}.npy", None, 0)
+        np.testing.assert_array_equal(fit, [0, 1, 5, 12])
+        np.testing.assert_array_equal(test, np.arange(15, 60))
+    fit, test = split_rows(who, "who.npy", None, "judged.npy", 0)
+    np.testing.assert_array_equal(test, [*range(15, 20), *range(55, 60)])
+    np.testing.assert_array_equal(fit, np.setdiff1d(np.arange(60), test))
+    halves = [split_rows(who, "who.npy", None, None, seed) for seed in (0, 0, 1)]
+    for fit, test in halves:
+        assert len(np.unique(who[fit])) == len(np.unique(who[test])) == 6
+        np.testing.assert_array_equal(np.sort([*fit, *test]), np.arange(60))
+        assert not np.isin(who[fit], who[test]).any()
+    assert np.array_equal(halves[0][0], halves[1][0])
+    assert not np.array_equal(halves[0][0], halves[2][0])
 
 
 def test_a_figure_is_drawn_and_nothing_else(folder, capsys):
     before = set(os.listdir())
-    ok(capsys, f"{line} --kinds rotation --figure boxes.png")
+    ok(capsys, f"{line} --sizes 24 --kinds rotation --figure boxes.png")
     assert set(os.listdir()) - before == {"boxes.png"}
     with open("boxes.png", "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
@@ -94,7 +100,7 @@ def test_a_figure_is_drawn_and_nothing_else(folder, capsys):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     (
-        ("sweep --labels who.npy", "missing A B ..."),
+        ("sweep --labels who.npy", "two models or more; got 0"),
         ("sweep a.npy b.npy", "missing --labels L."),
         ("sweep a.npy --labels who.npy", "two models or more; got 1"),
         ("sweep a.npy a.npy --labels who.npy", "given twice"),

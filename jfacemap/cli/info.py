@@ -26,7 +26,6 @@ from ..data.arrays import (
     is_floating,
     open_arrays,
     read_array,
-    scan,
     scan_rows,
     split_spec,
 )
@@ -35,7 +34,7 @@ from ..data.store import EmbeddingStore
 from .files import check_file
 from .fitted import read_means, sides
 from .report import facts, line, progress, table
-from .sources import is_store, Rows, StoreRows
+from .sources import is_store, Rows, scan_all, StoreRows
 
 
 widest = 4096
@@ -152,7 +151,7 @@ def _describe_labels(x: np.ndarray) -> dict[str, str]:
 
 
 def _describe_rows(x: Rows) -> dict[str, str]:
-    broken, zero = scan(x)  # type: ignore[arg-type]
+    broken, zero = scan_all(x)
     found = {"rows with NaN or infinity": f"{len(broken):,}", "zero rows": f"{len(zero):,}"}
     good = np.delete(np.arange(len(x)), broken)
     if not len(good):

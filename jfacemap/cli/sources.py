@@ -5,7 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.arrays import InputError, read_array, read_labels, read_rows, scan, split_spec
+from ..data.arrays import (
+    InputError,
+    read_array,
+    read_labels,
+    read_rows,
+    scan,
+    scan_rows,
+    split_spec,
+)
 from ..data.store import EmbeddingStore
 from .files import at, check_file
 
@@ -75,7 +83,7 @@ def open_rows(spec: str, *, used: np.ndarray | None = None) -> Rows:
         raise InputError(f"{spec} holds no rows yet: append some.")
     if used is not None and len(used) != len(rows):
         raise InputError(f"{spec} has {len(rows):,} rows, for {len(used):,} weights.")
-    broken, _ = scan(rows)  # type: ignore[arg-type]
+    broken, _ = scan_all(rows)
     broken = broken if used is None else broken[used[broken]]
     if len(broken):
         raise InputError(
@@ -83,6 +91,17 @@ def open_rows(spec: str, *, used: np.ndarray | None = None) -> Rows:
             "infinity. Leave them out here and in every file that pairs with this one."
         )
     return rows
+
+
+def scan_all(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows that are not finite, and of those all zero."""
+    firsts = range(0, len(rows), scan_rows)
+    parts = [scan(rows[first : first + scan_rows]) for first in firsts]
+    broken, zero = (
+        np.concatenate([part + first for part, first in zip(side, firsts, strict=True)])
+        for side in zip(*parts, strict=True)
+    )
+    return broken, zero
 
 
 def read_people(spec: str) -> np.ndarray:

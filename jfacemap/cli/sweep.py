@@ -259,7 +259,7 @@ def _draw(c: Options, swept: SubsetSweep, native, found: dict) -> None:
         {kind: _boxes(c, swept, kind) for kind in swept.values},
         swept.sizes,
         c.fars,
-        native=native,
+        native=native.tolist(),
         title=f"{n * (n - 1)} ordered pairs of models a box, mean of {c.repeats} subsets"
         + ", centred" * c.center,
     )
