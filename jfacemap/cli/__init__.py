@@ -18,7 +18,7 @@ commands = {
     "verify": "TAR at FAR of one model, of two, or of a map between them.",
     "identify": "Search probes in a gallery: rank and open-set rates (1:N).",
     "sweep": "How many pairs a map needs: fits on random subsets.",
-    "info": "Say what a map file or an array file holds.",
+    "info": "Say what a map file, an array file or a store holds.",
 }
 
 _listing = "\n".join(f"  {name:<10}{line}" for name, line in commands.items())

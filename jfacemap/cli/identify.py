@@ -33,7 +33,7 @@ from ..evaluate.templates import Templates
 from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space
 from .identify_protocol import search_protocol
-from .report import facts, line, table
+from .report import facts, line, table, warn
 from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results
@@ -142,6 +142,8 @@ def _search_rows(c: Options, fitted: Fitted | None) -> dict[str, Identification]
                 "a row."
             )
         sides.append((rows, who))
+    if c.gallery == c.probes:
+        warn(f"{c.gallery} is searched in itself: every row finds the same image.")
     (known, names), (probes, whom) = sides
     if (names.dtype.kind in "US") != (whom.dtype.kind in "US"):
         raise InputError(
@@ -168,7 +170,7 @@ def _search_rows(c: Options, fitted: Fitted | None) -> dict[str, Identification]
         gallery = _templates(known, None, left, dtype)
         searched = _templates(probes, m, right, dtype)
         found = identify(gallery, searched, names, whom, fpirs=c.fpirs, rule=c.rule)
-        return {"": found}
+        return {"gallery": found}
 
 
 def _templates(rows, m, space: Space, dtype) -> Templates:
@@ -218,7 +220,8 @@ def _show(c: Options, found: dict) -> None:
         about["map"] += f": {found['fitted']}"
     for name, n in found["galleries"].items():
         people = f"{n['people']:,} people; {n['mated']:,} probes with a mate, "
-        about[f"searched {name}".strip()] = f"{people}{n['without_mate']:,} without"
+        part = f"searched {name}" if len(found["galleries"]) > 1 else "searched"
+        about[part] = f"{people}{n['without_mate']:,} without"
     about["rule"] = c.rule
     facts(about)
     named = len(found["galleries"]) > 1
