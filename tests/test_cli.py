@@ -7,52 +7,13 @@ import sys
 import jax
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 from sklearn.metrics import auc, roc_curve
 
 import jfacemap as jfm
-from jfacemap.cli import commands, main, stream
+from jfacemap.cli import commands, stream
 from jfacemap.data.map_file import load, read_header, save
 
-
-unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Two models' embeddings of 12 people, 5 images each; also with every fault."""
-    r = np.random.default_rng(0)
-    who = np.repeat(np.arange(12), 5)
-    face = r.normal(size=(12, 6))[who] + 0.5 * r.normal(size=(60, 6))
-    a, b = (face @ r.normal(size=(6, d)) + 0.3 * r.normal(size=(60, d)) for d in (8, 7))
-    a, b = np.float32(a), np.float16(b)
-    monkeypatch.chdir(tmp_path)
-    np.save("a.npy", a)
-    np.save("b.npy", b)
-    np.save("who.npy", who)
-    np.savez("faces.npz", a=a, b=b, who=who.astype(str))
-    np.save("nan.npy", np.where(np.arange(60)[:, None] == 3, np.nan, a))
-    np.save("zero.npy", np.where(np.arange(60)[:, None] == 3, 0, a))
-    np.save("short.npy", b[:5])
-    np.save("weights.npy", r.uniform(size=60) * (np.arange(60) != 3))
-    return tmp_path
-
-
-def run(capsys, line: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command line; it must never be a traceback."""
-    try:
-        code = main(line.split())
-    except SystemExit as error:  # the parser's
-        code = error.code
-    out, err = capsys.readouterr()
-    assert "Traceback" not in err
-    return code, out, err
-
-
-def ok(capsys, line: str) -> str:
-    code, out, err = run(capsys, line)
-    assert code == 0, err
-    return out
+from .cli_runs import folder as folder, ok, run, unit
 
 
 @pytest.mark.parametrize("line", ("", "-h", "--help", *(f"{c} --help" for c in commands)))
@@ -222,128 +183,6 @@ def test_info_of_one_damaged_array_shows_the_others(folder, capsys):
     np.savez("mixed.npz", allow_pickle=True, x=np.ones(3), y=np.array([{}], object))
     out = ok(capsys, "info mixed.npz")
     assert "float64" in out and "pickled" in out
-
-
-fit, apply, verify = (
-    "fit a.npy b.npy -o m.safetensors",
-    "apply ab.safetensors",
-    "verify a.npy",
-)
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    (
-        ("fti", "no command 'fti'; did you mean fit?"),
-        ("zzz", "no command 'zzz'; try fit, apply"),
-        ("fit a.npy", "required"),
-        (f"{fit} --kind warp", "invalid choice 'warp' for argument '--kind'"),
-        ("fit gone.npy b.npy -o m.safetensors", "gone.npy does not exist"),
-        ("fit A.npy b.npy -o m.safetensors", "Did you mean a.npy"),
-        (
-            "fit faces.npz b.npy -o m.safetensors",
-            "add a key, as 'faces.npz:KEY': a, b, who",
-        ),
-        ("fit faces.npz:c b.npy -o m.safetensors", "no array 'c'; it holds: a, b, who"),
-        ("fit who.npy b.npy -o m.safetensors", "holds int64, not float16"),
-        ("fit nan.npy b.npy -o m.safetensors", "1 of 60 rows (counted from 0: 3) hold NaN"),
-        ("fit a.npy short.npy -o m.safetensors", "a.npy has 60 rows and short.npy 5"),
-        ("fit a.npy b.npy -o m.npy", "ends in .safetensors"),
-        (
-            "fit a.npy b.npy -o gone/m.safetensors",
-            "folder gone does not exist: mkdir -p gone",
-        ),
-        ("fit a.npy b.npy -o ab.safetensors", "ab.safetensors exists: give --force"),
-        (f"{fit} --ridge -1", "--ridge is a number of at least 0"),
-        (f"{fit} --ridge nan", "--ridge is a number of at least 0"),
-        (f"{fit} --ridge 1 --kind rotation", "--ridge is for linear and affine maps"),
-        (f"{fit} --reflection", "--reflection is for rotations"),
-        (f"{fit} --weights short.npy", "weights are (n,) numbers; got (5, 7)"),
-        (f"{fit} --weights five.npy", "has 60 rows, for 5 weights"),
-        (f"{fit} --weights negative.npy", "weights are finite, not negative, not all 0"),
-        (
-            "fit flat.npy b.npy -o m.safetensors --kind similarity",
-            "not finite: are all rows",
-        ),
-        ("apply gone.safetensors a.npy -o z.npy", "gone.safetensors does not exist"),
-        ("apply a.npy a.npy -o z.npy", "a.npy is not a map file"),
-        ("apply x.safetensors a.npy -o z.npy", "holds arrays but no map"),
-        ("apply stack.safetensors a.npy -o z.npy", "a stack of (3,) maps"),
-        (
-            f"{apply} b.npy -o z.npy",
-            "maps rows of width 8 to 7, and b.npy has rows of width 7",
-        ),
-        (f"{apply} a.npy -o z.txt", "ends in .npy"),
-        (f"{apply} a.npy -o a.npy", "a.npy exists"),
-        (f"{apply} a.npy -o a.npy --force", "a.npy is an input too"),
-        (f"{apply} a.npy -o z.npy --normalize --no-normalize", "not allowed together"),
-        ("verify a.npy", "--labels, --pairs"),
-        (f"{verify} --labels who.npy --pairs p.csv", "not allowed together"),
-        (f"{verify} --labels a.npy", "labels are integers or strings"),
-        (f"{verify} --labels weights.npy", "labels are integers or strings"),
-        (f"{verify} --labels few.npy", "a.npy has 60 rows and few.npy 5"),
-        (f"{verify} --labels who.npy --target short.npy", "60 rows and short.npy 5"),
-        (f"{verify} --labels who.npy --target b.npy", "give a --map that ends in width 7"),
-        (f"{verify} --labels one.npy", "one.npy makes no impostor pairs"),
-        (f"{verify} --labels all.npy", "all.npy makes no genuine pairs"),
-        (f"{verify} --labels who.npy --fars 2", "--fars takes rates above 0"),
-        (f"{verify} --labels who.npy --fars 0 .1", "--fars takes rates above 0"),
-        (f"{verify} --labels who.npy --rule worst", "invalid choice 'worst'"),
-        (f"{verify} --labels who.npy --normalize", "are about a --map; none is given"),
-        (f"{verify} --labels who.npy --json gone/r.json", "folder gone does not exist"),
-        (f"{verify} --labels who.npy --json r.txt", "ends in .json"),
-        (f"{verify} --labels who.npy --csv p.csv", "p.csv exists"),
-        (f"{verify} --labels who.npy --memory 1e-6", "1,770 pairs (of 60 rows) need about"),
-        (f"{verify} --pairs p.csv --intervals", "it needs --labels"),
-        (f"{verify} --labels who.npy --intervals --rule nearest", "--rule strict, not"),
-        (f"{verify} --pairs gone.csv", "gone.csv does not exist"),
-        (
-            f"{verify} --pairs p.csv",
-            "p.csv: row_b is 60 in line 3; it is outside 0..59 in 1",
-        ),
-        (f"{verify} --pairs word.csv", "word.csv, line 4: '2,x,1' is not 'row_a,row_b"),
-        (f"{verify} --pairs wide.csv", "wide.csv, line 2: '1,2,0,1' is not"),
-        (f"{verify} --pairs head.csv", "head.csv lists no pairs"),
-        (
-            f"{verify} --pairs a.npy",
-            "has shape (60, 8) of float32; pairs are whole numbers",
-        ),
-        (f"{verify} --pairs three.npy", "row_a is -1 in row 1"),
-        (f"{verify} --pairs two.npy", "genuine is 2 in row 0"),
-        ("info newer.safetensors", "in format 2, written by jfacemap 9.9; this is"),
-        ("info gone.npy", "gone.npy does not exist"),
-        ("info faces.npz:c", "no array 'c'"),
-    ),
-)
-def test_errors_are_plain_lines(folder, capsys, line, message):
-    ok(capsys, "fit a.npy b.npy -o ab.safetensors")
-    np.savez("five.npz", x=np.ones(5))
-    np.save("five.npy", np.ones(5))
-    np.save("negative.npy", -np.ones(60))
-    np.save("flat.npy", np.ones((60, 8), np.float32))
-    stack = jax.tree.map(lambda a: np.stack([a] * 3), jfm.identity_map(8))
-    save("stack.safetensors", jax.tree.map(jax.numpy.asarray, stack))
-    save_file({"x": np.ones(3)}, "x.safetensors")
-    newer = {"kind": "LinearMap", "format": "2", "version": "9.9"}
-    newer = {f"jfacemap.{key}": value for key, value in newer.items()}
-    save_file({"weight": np.ones((3, 3))}, "newer.safetensors", newer)
-    for name, text in {
-        "p": "a,b,genuine\n0,1,1\n1,60,0\n",
-        "word": "a,b,genuine\n0,1,1\n\n2,x,1\n",
-        "wide": "0,1,0\n1,2,0,1\n",
-        "head": "a,b,genuine\n",
-    }.items():
-        (folder / f"{name}.csv").write_text(text)
-    np.save("three.npy", np.array([[0, 1, 1], [-1, 1, 0]]))
-    np.save("two.npy", np.array([[0, 1, 2]]))
-    np.save("one.npy", np.zeros(60, int))
-    np.save("all.npy", np.arange(60))
-    np.save("few.npy", np.arange(5))
-    before = sorted(os.listdir())
-    code, out, err = run(capsys, line)
-    assert (code, out) == (2, "")
-    assert message in " ".join(err.replace("│", " ").split())
-    assert sorted(os.listdir()) == before
 
 
 def _pairs(two_models: bool):

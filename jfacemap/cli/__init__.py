@@ -16,10 +16,12 @@ commands = {
     "fit": "Fit a map between two models from rows of the same images.",
     "apply": "Map the rows of a file into the other model's space.",
     "verify": "TAR at FAR of one model, of two, or of a map between them.",
-    "info": "Say what a map file or an array file holds.",
+    "identify": "Search probes in a gallery: rank and open-set rates (1:N).",
+    "sweep": "How many pairs a map needs: fits on random subsets.",
+    "info": "Say what a map file, an array file or a store holds.",
 }
 
-_listing = "\n".join(f"  {name:<8}{line}" for name, line in commands.items())
+_listing = "\n".join(f"  {name:<10}{line}" for name, line in commands.items())
 
 _help = f"""\
 usage: jfacemap COMMAND [OPTIONS]
@@ -31,7 +33,8 @@ commands:
 
 'jfacemap COMMAND --help' explains one of them, 'jfacemap --version' says which this is.
 
-Embeddings are (n, d) arrays, one row per image: X.npy, X.npz:KEY or X.safetensors:KEY.
+Embeddings are (n, d) arrays, one row per image: X.npy, X.npz:KEY, X.safetensors:KEY, or
+a store that jfm.data.EmbeddingStore wrote.
 
 Train on some people, judge on others:
   jfacemap fit a_train.npy b_train.npy --kind rotation -o ab.safetensors
@@ -68,18 +71,12 @@ def _run(argv: list[str]) -> int:
         close = difflib.get_close_matches(name, commands, n=1)
         hint = f"did you mean {close[0]}?" if close else f"try {', '.join(commands)}."
         raise ValueError(f"there is no command {name!r}; {hint} See jfacemap --help.")
-    import tyro
+    from .usage import parse
 
     module = importlib.import_module(f".{name}", __package__)
     if {"-h", "--help"} & set(argv):
-        print(module.__doc__)  # tyro would run its lines together
-    options = tyro.cli(
-        module.Options,
-        prog=f"jfacemap {name}",
-        description="",
-        args=argv[1:],
-    )
-    module.run(options)
+        print(module.__doc__)  # the parser would run its lines together
+    module.run(parse(module.Options, name, argv[1:]))
     return 0
 
 

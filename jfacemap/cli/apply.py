@@ -1,12 +1,16 @@
 """Map the rows of X into the target model's space and write them to a .npy file.
 
-Rows are scaled to unit length first if they were when the map was fitted (its file
-remembers), and read in batches, so the file may be larger than memory. The output appears
-whole or not at all.
+Rows are scaled to unit length first, and centred, if they were when the map was fitted
+(its file remembers), and read in batches, so the file may be larger than memory. The
+output appears whole or not at all.
+
+A map fitted with --center ends in the target's centred space. There --target-rows puts the
+target's own rows: scaled and centred as for the fit, not mapped.
 
 examples:
   jfacemap apply ab.safetensors a.npy -o a_as_b.npy
   jfacemap apply ab.safetensors probes.npz:arcface -o probes_as_b.npy --unit-output
+  jfacemap apply ab.safetensors b.npy -o b_centred.npy --target-rows
 """
 
 import dataclasses
@@ -17,9 +21,11 @@ import jax
 import numpy as np
 import tyro
 
-from ..data.arrays import new_file, read_rows
-from .files import check_output, check_width, Flag, read_map, wants_unit_rows
+from ..data.arrays import InputError, new_file
+from .files import check_output, Flag
+from .fitted import check_width, read_map
 from .report import facts
+from .sources import open_rows
 from .stream import common_dtype, mapped, precision
 
 
@@ -33,13 +39,15 @@ class Options:
     map: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="MAP.safetensors")]]
     """A map file, as 'jfacemap fit' or jfm.save writes it."""
     source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="X")]]
-    """Rows of the source model: .npy, .npz:KEY or .safetensors:KEY."""
+    """Rows of the source model: .npy, .npz:KEY, .safetensors:KEY or a store."""
     out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="Z.npy")]
     """Where to write the mapped rows."""
     normalize: Annotated[Flag, _choice] = False
     """Scale rows to unit length first, whatever the map file says."""
     no_normalize: Annotated[Flag, _choice] = False
     """Take rows as they are, whatever the map file says."""
+    target_rows: Flag = False
+    """X are rows of the target model: make them ready to compare, do not map them."""
     unit_output: Flag = False
     """Scale the mapped rows to unit length, as before pooling them into templates."""
     force: Flag = False
@@ -49,26 +57,37 @@ class Options:
 def run(c: Options) -> None:
     """Read, map, write, report."""
     check_output(c.out, ".npy", [c.map, c.source], c.force)
-    m, header = read_map(c.map)
-    x = read_rows(c.source)
-    check_width(c.source, x, c.map, m)
-    scale = wants_unit_rows(header, c.normalize, c.no_normalize)
-    dtype = common_dtype(x, *jax.tree.leaves(m))
-    shape = (len(x), m.out_dim)
+    fitted = read_map(c.map, c.normalize, c.no_normalize)
+    x = open_rows(c.source)
+    space, m, width = fitted.source, fitted.m, fitted.m.out_dim
+    if not c.target_rows:
+        check_width(c.source, x, c.map, m)
+    elif x.shape[1] == width:
+        space, m = fitted.target, None
+    else:
+        raise InputError(
+            f"{c.map} ends in width {width}, and {c.source} has rows of width "
+            f"{x.shape[1]}: with --target-rows give rows of the model the map ends in."
+        )
+    dtype = common_dtype(x, *jax.tree.leaves(fitted.m))
+    shape = len(x), width
     with precision(dtype), new_file(c.out) as temporary:
         z = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
         start = 0
         for rows in mapped(
-            x, m, unit_before=scale, unit_after=c.unit_output, dtype=dtype, title="mapping"
+            x, m, space, unit_after=c.unit_output, dtype=dtype, title="mapping"
         ):
             z[start : start + len(rows)] = rows
             start += len(rows)
         z.flush()
+    ready = ", scaled to unit length" * space.scale + ", centred" * fitted.is_centred
     facts(
         {
-            "map": f"{header.kind}, {m.in_dim} -> {m.out_dim}",
-            "rows": f"{len(x):,}" + (", scaled to unit length before" * scale),
+            "map": f"{fitted.header.kind}, {fitted.m.in_dim} -> {width}"
+            + (", not applied" * c.target_rows),
+            "rows": f"{len(x):,}" + (f"{ready} before" if ready else ""),
             "written to": f"{c.out}, {shape[0]:,} x {shape[1]} {dtype}"
-            + (", of unit length" * c.unit_output),
+            + (", of unit length" * c.unit_output)
+            + (", in the target's centred space" * fitted.is_centred),
         }
     )

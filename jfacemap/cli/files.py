@@ -1,18 +1,18 @@
-"""The files a command is given: what it may write, and the maps it reads."""
+"""The files a command is given: that they are there, and what it may write."""
 
+import difflib
 import os
 from pathlib import Path
 
-import jax
 import tyro
 
-from ..core.maps import AbstractMap
 from ..data.arrays import check_writable, InputError, split_spec
-from ..data.map_file import load, MapHeader, read_header
 
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 """An option that is off unless named."""
+
+array_ends = ".npy", ".npz", ".safetensors"
 
 
 def check_output(path: Path | None, suffix: str, inputs: list[str], force: bool) -> None:
@@ -32,34 +32,45 @@ def check_output(path: Path | None, suffix: str, inputs: list[str], force: bool)
             raise InputError(f"{path} is an input too: give the output another name.")
 
 
+def check_file(path: Path, ends: tuple[str, ...] = array_ends) -> None:
+    """Raise `InputError` unless `path` is a file; `ends` are those that would do."""
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in ends)
+        held = f"one of its files: {_some(inside)}" if inside else "a file"
+        raise InputError(f"{path} is a folder: give {held}.")
+    if not path.exists():
+        raise InputError(f"{path} does not exist.{near(path)}")
+    if not path.is_file():
+        raise InputError(f"{path} is not a regular file: give the name of a file.")
+
+
+def check_folder(path: Path) -> None:
+    """Raise `InputError` unless `path` is a folder."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist.{near(path)}")
+    if not path.is_dir():
+        raise InputError(f"{path} is a file: give the folder it is in, {path.parent}.")
+
+
+def near(path: Path) -> str:
+    """A sentence of names in its folder that a missing `path` might have meant."""
+    if not path.parent.is_dir():
+        return f" Nor does the folder {path.parent}."
+    names = {p.name.lower(): p.name for p in sorted(path.parent.iterdir())}
+    close = difflib.get_close_matches(path.name.lower(), names, n=3)
+    return f" Did you mean {' or '.join(names[name] for name in close)}?" if close else ""
+
+
 def short_name(spec: str) -> str:
     """A spec without its folders."""
     path, key = split_spec(spec)
     return path.name if key is None else f"{path.name}:{key}"
 
 
-def read_map(path: str) -> tuple[AbstractMap, MapHeader]:
-    """A single map and its header."""
-    header, m = read_header(path), load(path)
-    with jax.enable_x64(True):
-        stack = jax.eval_shape(lambda m: m.as_affine().bias, m).shape[:-1]
-    if stack:
-        raise InputError(
-            f"{path} holds a stack of {stack} maps, and the command line applies one: "
-            "take it out in Python, as jax.tree.map(lambda a: a[0], jfm.load(...))."
-        )
-    return m, header
+def at(rows) -> str:
+    """The first few of many rows, as a remark."""
+    return f"counted from 0: {_some(list(map(str, rows)), 5)}"
 
 
-def wants_unit_rows(header: MapHeader, normalize: bool, no_normalize: bool) -> bool:
-    """Whether rows are scaled before the map: as told, else as when it was fitted."""
-    return normalize or (header.metadata.get("normalize") == "true" and not no_normalize)
-
-
-def check_width(spec: str, x, path: str, m: AbstractMap) -> None:
-    """Raise `InputError` unless the map takes rows as wide as those of `x`."""
-    if x.shape[1] != m.in_dim:
-        raise InputError(
-            f"{path} maps rows of width {m.in_dim} to {m.out_dim}, and {spec} has rows "
-            f"of width {x.shape[1]}: give the rows of the model the map starts from."
-        )
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -11,9 +11,14 @@ kinds:
   similarity  s x R + b
   identity    the naive baseline: pad with zeros or truncate, nothing is fitted
 
+--center subtracts each model's mean over the fit rows, from both sides, and scales rows to
+unit length again before the fit: rotations gain most. The file keeps both means, and
+'apply' and 'verify' subtract them too. jfm.load gives the map between the centred spaces.
+
 examples:
   jfacemap fit a.npy b.npy -o ab.safetensors
   jfacemap fit a.npy b.npy -o ab.safetensors --ridge 10
+  jfacemap fit a.npy b.npy -o ab.safetensors --kind rotation --center
   jfacemap fit faces.npz:arcface faces.npz:facenet --kind rotation -o af.safetensors
 """
 
@@ -31,13 +36,15 @@ from ..core.linalg import unit
 from ..core.maps import AbstractMap, identity_map
 from ..core.moments import pair_moments, PairMoments
 from ..core.monoid import merge
-from ..data.arrays import InputError, read_array, read_rows
+from ..data.arrays import InputError
 from ..data.map_file import save
 from ..fit.closed_form import solve_affine, solve_linear
 from ..fit.diagnose import diagnose
 from ..fit.rotation import solve_rotation, solve_similarity
 from .files import check_output, Flag, short_name
+from .fitted import mean_entries, Space
 from .report import facts, warn
+from .sources import open_rows, read_weights, Rows
 from .stream import batches, common_dtype, precision
 
 
@@ -46,7 +53,7 @@ class Options:
     """Arguments of `jfacemap fit`."""
 
     source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="X")]]
-    """Rows of the source model: .npy, .npz:KEY or .safetensors:KEY."""
+    """Rows of the source model: .npy, .npz:KEY, .safetensors:KEY or a store."""
     target: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="Y")]]
     """Rows of the target model, of the same images in the same order."""
     out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="MAP.safetensors")]
@@ -61,6 +68,8 @@ class Options:
     """One non-negative weight per row; rows of weight 0 are left out, and may hold NaN."""
     normalize: bool = True
     """Scale each row to unit length first; the map file remembers."""
+    center: Flag = False
+    """Subtract the mean of either side first; the map file remembers."""
     force: Flag = False
     """Replace the output file if it exists."""
 
@@ -73,22 +82,27 @@ def run(c: Options) -> None:
     x, y, w = _read(c)
     dtype = common_dtype(x, y)
     with precision(dtype):
-        moments = _gather(c, x, y, w, dtype)
+        spaces = _spaces(c, x, y, w, dtype)
+        moments = _gather(spaces, x, y, w, dtype)
         m = _solve(c, moments, x.shape[1], y.shape[1], dtype)
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(m)):
             raise InputError("The fitted map is not finite: are all rows alike?")
         info = diagnose(moments, centered=c.kind in ("affine", "similarity"))
-        residual, cosine = _judge(c, m, x, y, w, dtype)
+        residual, cosine = _judge(m, spaces, x, y, w, dtype)
     rows, rank, condition = (
         float(np.asarray(v)) for v in (info.count, info.rank, info.condition)
     )
     _warn_of_doubt(c, rows, rank, condition, x.shape[1], y.shape[1])
-    save(c.out, m, _metadata(c, int(rows)))
-    width = x.shape[1]
+    save(c.out, m, _metadata(c, int(rows), spaces))
+    width, means = x.shape[1], [space.mean for space in spaces]
+    ready = ", scaled to unit length" * c.normalize + ", centred" * c.center
     facts(
         {
             "map": f"{c.kind}, {m.in_dim} -> {m.out_dim}, {dtype}",
-            "rows": f"{rows:,.0f}" + (", scaled to unit length" * c.normalize),
+            "rows": f"{rows:,.0f}" + ready,
+        }
+        | ({"means": _lengths(means)} if c.center else {})
+        | {
             "source rank": f"{rank:.0f} of {width}, condition number {condition:.3g}",
             "residual": f"{residual:.4f} of the target's energy is left unexplained",
             "cosine": f"{cosine:.4f}, mean of mapped and target rows, on the fit rows",
@@ -106,17 +120,10 @@ def _check_options(c: Options) -> None:
         raise InputError(f"--reflection is for rotations and similarities, not {c.kind}.")
 
 
-def _read(c: Options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    w = None if c.weights is None else read_array(c.weights)
-    if w is not None:
-        if w.ndim != 1 or w.dtype.kind not in "fiub":
-            raise InputError(
-                f"{c.weights}: weights are (n,) numbers; got {w.shape} {w.dtype}."
-            )
-        if not (np.isfinite(w).all() and (w >= 0).all() and w.any()):
-            raise InputError(f"{c.weights}: weights are finite, not negative, not all 0.")
+def _read(c: Options) -> tuple[Rows, Rows, np.ndarray]:
+    w = None if c.weights is None else read_weights(c.weights)
     used = None if w is None else w != 0
-    x, y = (read_rows(spec, used=used) for spec in (c.source, c.target))
+    x, y = (open_rows(spec, used=used) for spec in (c.source, c.target))
     if len(x) != len(y):
         raise InputError(
             f"Rows must pair up: {c.source} has {len(x):,} rows and {c.target} {len(y):,}. "
@@ -130,16 +137,31 @@ def _add(total: PairMoments, x, y, w) -> PairMoments:
     return merge(total, pair_moments(x, y, w))
 
 
-def _gather(c: Options, x, y, w, dtype) -> PairMoments:
+def _spaces(c: Options, x, y, w, dtype) -> tuple[Space, Space]:
+    """How rows of either side are made ready: the means take a pass of their own."""
+    plain = Space(c.normalize)
+    if not c.center:
+        return plain, plain
+    totals, place = [np.zeros(a.shape[1]) for a in (x, y)], jax.jit(plain.place)
+    for *sides, weights in batches([x, y, w], dtype, "centring"):
+        used = weights != 0
+        for i, rows in enumerate(sides):
+            ready = np.asarray(place(rows), np.float64)[used]
+            totals[i] += weights[used].astype(np.float64) @ ready
+    source, target = (total / np.sum(w, dtype=np.float64) for total in totals)
+    return Space(c.normalize, source), Space(c.normalize, target)
+
+
+def _gather(spaces, x, y, w, dtype) -> PairMoments:
     total = PairMoments.zero(x.shape[1], y.shape[1], dtype)
     for batch in batches([x, y, w], dtype, "reading"):
-        total = _add(total, *_prepare(c, batch))
+        total = _add(total, *_prepare(spaces, batch))
     return total
 
 
-def _prepare(c: Options, batch):
+def _prepare(spaces, batch):
     x, y, w = map(jnp.asarray, batch)
-    return (unit(x), unit(y), w) if c.normalize else (x, y, w)
+    return spaces[0].place(x), spaces[1].place(y), w
 
 
 def _solve(c: Options, moments: PairMoments, d: int, k: int, dtype) -> AbstractMap:
@@ -163,11 +185,11 @@ def _agreement(m: AbstractMap, x, y, w):
     return mean((guess - y) ** 2), mean(y**2), mean(unit(guess) * unit(y)), jnp.sum(w)
 
 
-def _judge(c: Options, m: AbstractMap, x, y, w, dtype) -> tuple[float, float]:
+def _judge(m: AbstractMap, spaces, x, y, w, dtype) -> tuple[float, float]:
     """Share of the target's energy the map misses, and mean cosine: a second pass."""
     total = np.zeros(4)
     for batch in batches([x, y, w], dtype, "judging"):
-        total += np.asarray(_agreement(m, *_prepare(c, batch)), np.float64)
+        total += np.asarray(_agreement(m, *_prepare(spaces, batch)), np.float64)
     return total[0] / total[1], total[2] / total[3]
 
 
@@ -193,7 +215,12 @@ def _warn_of_doubt(c: Options, rows, rank, condition, d: int, k: int) -> None:
         )
 
 
-def _metadata(c: Options, rows: int) -> dict[str, str]:
+def _lengths(means) -> str:
+    x, y = (np.linalg.norm(mean) for mean in means)
+    return f"of length {x:.4f} (source) and {y:.4f} (target) subtracted"
+
+
+def _metadata(c: Options, rows: int, spaces) -> dict[str, str]:
     entries = {
         "source": short_name(c.source),
         "target": short_name(c.target),
@@ -204,4 +231,6 @@ def _metadata(c: Options, rows: int) -> dict[str, str]:
         "reflection": str(c.reflection).lower(),
         "normalize": str(c.normalize).lower(),
     }
-    return {key: str(value) for key, value in entries.items() if value is not None}
+    found = {key: str(value) for key, value in entries.items() if value is not None}
+    means = [space.mean for space in spaces]
+    return found | (mean_entries(means) if c.center else {})

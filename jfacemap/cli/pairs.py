@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.linalg import matmul
-from ..data.arrays import InputError, read_array
+from ..data.arrays import InputError, read_array, split_spec
+from .files import array_ends, check_file
 from .report import progress
 
 
@@ -69,6 +70,7 @@ def score_listed(a: np.ndarray, b: np.ndarray, pairs: np.ndarray) -> Scored:
 def read_pairs(spec: str, rows_a: int, rows_b: int) -> np.ndarray:
     """A list of pairs (P, 3) from a .csv (header or not) or an array file, checked."""
     is_csv = spec.lower().endswith(".csv")
+    check_file(Path(spec) if is_csv else split_spec(spec)[0], (".csv", *array_ends))
     pairs = _read_csv(Path(spec)) if is_csv else read_array(spec)
     if pairs.dtype.kind not in "iub" or pairs.ndim != 2 or pairs.shape[1] != 3:
         raise InputError(
@@ -91,8 +93,6 @@ def read_pairs(spec: str, rows_a: int, rows_b: int) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
     try:
         first, _ = next(_lines(path), (0, ""))
     except UnicodeDecodeError as error:
@@ -106,17 +106,17 @@ def _read_csv(path: Path) -> np.ndarray:
         number, text = next((x for x in _lines(path) if not _is_pair(x[1])), (0, ""))
         where = f"{path}, line {number}: {text!r}" if number else f"{path}: some line"
         raise InputError(
-            f"{where} is not 'row_a,row_b,genuine', three whole numbers."
+            f"{where} is not 'row_a,row_b,genuine', three whole numbers and commas."
         ) from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines that are not blank, without a header: a first line of no numbers."""
+    """Numbered lines that are not blank, without a header: a first line of three names."""
     with path.open() as file:
         lines = ((n, text.strip()) for n, text in enumerate(file, 1))
         filled = (line for line in lines if line[1])
         for number, text in itertools.islice(filled, 1):
-            if any(map(_is_number, text.split(","))):
+            if not _is_header(text):
                 yield number, text
         yield from filled
 
@@ -124,6 +124,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _line_number(path: Path, i: int) -> int:
     number, _ = next(itertools.islice(_lines(path), i, None))
     return number
+
+
+def _is_header(text: str) -> bool:
+    fields = text.split(",")
+    return len(fields) == 3 and all(f.strip(" #\"'")[:1].isalpha() for f in fields)
 
 
 def _is_pair(text: str) -> bool:

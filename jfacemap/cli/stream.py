@@ -9,7 +9,9 @@ import numpy as np
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap
+from .fitted import Space
 from .report import progress
+from .sources import Rows
 
 
 batch_numbers = 2**22
@@ -28,7 +30,7 @@ def precision(dtype: np.dtype):
 
 
 def batches(
-    arrays: Sequence[np.ndarray], dtype: np.dtype, title: str
+    arrays: Sequence[Rows], dtype: np.dtype, title: str
 ) -> Iterator[list[np.ndarray]]:
     """Equal batches of rows of all `arrays`, in `dtype`, the last padded by zeros.
 
@@ -45,20 +47,20 @@ def batches(
 
 
 def mapped(
-    x: np.ndarray,
+    x: Rows,
     m: AbstractMap | None,
+    space: Space,
     *,
-    unit_before: bool,
     unit_after: bool,
     dtype: np.dtype,
     title: str,
 ) -> Iterator[np.ndarray]:
-    """Rows of `x`, batch by batch: scaled to unit length, mapped, scaled again."""
+    """Rows of `x`, batch by batch: made ready for `space`, mapped, scaled again."""
     m = jax.tree.map(lambda leaf: leaf.astype(dtype), m)
 
     @jax.jit
     def act(m, x):
-        x = unit(x) if unit_before else x
+        x = space.place(x)
         x = x if m is None else m(x)
         return unit(x) if unit_after else x
 

@@ -1,19 +1,17 @@
 """What verification finds: measured, shown, and written down."""
 
-import csv
 import importlib.metadata
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 import numpy as np
 
-from ..data.arrays import InputError, new_file
-from ..evaluate.confidence import tar_confidence
+from ..data.arrays import InputError
+from ..evaluate.confidence import tar_confidence, TarConfidence
 from ..evaluate.identities import identity_pairs
 from ..evaluate.roc import roc_curve
+from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far
 from .pairs import ends_of_all, Scored
 from .report import facts, line, table, warn
@@ -58,26 +56,37 @@ def add_intervals(
     fars = [t["target_far"] for t in found["table"]]
     pairs = identity_pairs(labels[left], labels[right])
     bands = tar_confidence(jax.random.key(seed), scores, pairs, fars)
+    _put_intervals(found, bands, "identities", seed)
+
+
+def add_subject_intervals(found: dict, scored: Scored, subject, seed: int) -> None:
+    """The same for a protocol: `subject (P,)` of each pair's probe is drawn."""
+    fars = [t["target_far"] for t in found["table"]]
+    bands = subject_confidence(jax.random.key(seed), *scored, subject, fars)
+    _put_intervals(found, bands, "subjects of probes", seed)
+
+
+def _put_intervals(found: dict, bands: TarConfidence, whom: str, seed: int) -> None:
     for t, low, high in zip(found["table"], bands.lower, bands.upper, strict=True):
         t |= {"tar_low": float(low), "tar_high": float(high)}
     found["interval"] = (
         f"{bands.level:.0%}, from {len(bands.replicates):,} draws of "
-        f"{bands.n_identities:,} identities (seed {seed}); the map is taken as given"
+        f"{bands.n_identities:,} {whom} (seed {seed})"
     )
 
 
 def show(found: dict) -> None:
     """Print where the numbers come from, the table, and what it leaves unsaid."""
     r = found
-    how = ", of rows scaled to unit length" * r.get("unit_before_map", False)
     people = f" of {r['identities']:,} identities" if "identities" in r else ""
     about = {
         name: r[name]
-        for name in ("source", "map", "target", "labels", "pairs")
+        for name in ("source", "map", "target", "labels", "pairs", "protocol")
         if name in r
     }
     if "map" in r:
-        about["map"] += f": {r['kind']}{how}"
+        about["map"] += f": {r['fitted']}"
+    about |= r.get("about", {})
     about["scored"] = (
         f"{r['n_genuine']:,} genuine, {r['n_impostor']:,} impostor pairs{people}"
     )
@@ -94,7 +103,8 @@ def show(found: dict) -> None:
             f"so there is no TAR; at no false accept it is {r['tar_at_zero']:.4f}."
         )
     if "interval" in r:
-        line(f"Intervals: {r['interval']}.")
+        given = "; the map is taken as given" if "map" in r else ""
+        line(f"Intervals: {r['interval']}{given}.")
     if r["n_nan"]:
         warn(f"{r['n_nan']:,} scores are NaN and count as not accepted.")
 
@@ -111,25 +121,3 @@ def _cells(t: dict) -> list[str]:
         known = t["supported"]
         cells.append(f"{t['tar_low']:.4f} to {t['tar_high']:.4f}" if known else "-")
     return cells
-
-
-def write_json(path: Path, found: dict) -> None:
-    """Everything found; NaN and infinity, which JSON does not know, as null."""
-    with new_file(path) as temporary:
-        temporary.write_text(json.dumps(_plain(found), indent=2) + "\n")
-
-
-def write_csv(path: Path, found: dict) -> None:
-    """The table alone."""
-    with new_file(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(found["table"][0]))
-        writer.writeheader()
-        writer.writerows(found["table"])
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

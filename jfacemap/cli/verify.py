@@ -3,12 +3,15 @@
 A pair's score is the cosine of its rows. With --labels every pair of rows is compared:
 within one model each unordered pair once; with --target every row i of A against every
 row j of B, i != j, as rows i of A and B are the same image. With --pairs, those listed.
+With --protocol rows are the images of IJB-B or IJB-C, in the order of its files; they are
+pooled to templates, and its pairs compared: probes of A with galleries of B.
 
-With --map the rows of A are mapped first. Fit the map on other people than are judged
-here, or the numbers flatter it.
+With --map the rows of A are mapped first, and B is centred if the map was fitted so. Fit
+the map on other people than are judged here, or the numbers flatter it.
 
 Beside the table stand the equal error rate (EER: false accepts = false rejects), and the
-area under the curve of TAR against FAR (AUC).
+area under the curve of TAR against FAR (AUC). A FAR of less than one impostor pair has no
+TAR; what is known there is said below the table.
 
 rules (the threshold for a target FAR):
   strict       the loosest threshold whose FAR is at most the target
@@ -20,6 +23,7 @@ examples:
   jfacemap verify a.npy --labels who.npy
   jfacemap verify a.npy --target b.npy --map ab.safetensors --labels who.npy --intervals
   jfacemap verify a.npy --pairs pairs.csv --fars 1e-2 1e-4 --json result.json
+  jfacemap verify a.npy --protocol IJBC/meta --target b.npy --map ab.safetensors
 
 pairs.csv holds 'row_a,row_b,genuine' lines (rows counted from 0, genuine 0 or 1).
 """
@@ -31,11 +35,15 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from ..data.arrays import InputError, read_labels, read_rows
-from .files import check_output, check_width, Flag, read_map, short_name, wants_unit_rows
+from ..data.arrays import InputError
+from .files import check_output, Flag, short_name
+from .fitted import check_width, Fitted, read_map, Space
 from .pairs import count_all, read_pairs, score_all, score_listed
+from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
-from .verdict import add_intervals, measure, show, write_csv, write_json
+from .verdict import add_intervals, measure, show
+from .verify_protocol import verify_protocol
+from .written import write_results
 
 
 _which = tyro.conf.create_mutex_group(required=True, title="which pairs are genuine")
@@ -51,11 +59,13 @@ class Options:
     """Arguments of `jfacemap verify`."""
 
     source: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="A")]]
-    """Embeddings of one model: .npy, .npz:KEY or .safetensors:KEY."""
+    """Embeddings of one model: .npy, .npz:KEY, .safetensors:KEY or a store."""
     labels: Annotated[str | None, _which, tyro.conf.arg(metavar="L")] = None
     """Identity of each row, integers or strings: all pairs are compared."""
     pairs: Annotated[str | None, _which, tyro.conf.arg(metavar="P")] = None
     """List of pairs, .csv or array (P, 3): row of A, row of B (or A), genuine 0 or 1."""
+    protocol: Annotated[str | None, _which, tyro.conf.arg(metavar="FOLDER")] = None
+    """Folder of a protocol's files: templates are compared; its galleries are of B."""
     target: Annotated[str | None, tyro.conf.arg(metavar="B")] = None
     """Embeddings of a second model, compared with those of A."""
     map: Annotated[str | None, tyro.conf.arg(metavar="MAP.safetensors")] = None
@@ -64,16 +74,23 @@ class Options:
     """Scale rows to unit length before the map, whatever the map file says."""
     no_normalize: Annotated[Flag, _choice] = False
     """Take rows as they are before the map, whatever the map file says."""
-    fars: Annotated[tuple[float, ...], tyro.conf.arg(metavar="FAR ...")] = (
-        1e-1,
-        1e-2,
-        1e-3,
-    )
-    """Target false accept rates."""
+    mapped_side: Literal["probe", "gallery"] = "probe"
+    """With --protocol and --target: which templates are those of A, mapped."""
+    detector_scores: Flag = False
+    """With --protocol: weigh images by their detector's score."""
+    keep_lengths: Flag = False
+    """With --protocol: pool images as they are, not scaled to unit length."""
+    protocol_name: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """What the protocol's files begin with, where a folder has several: ijbb, ijbc."""
+    partial: Flag = False
+    """Take a part of IJB-B or IJB-C for what it is."""
+    fars: Annotated[tuple[float, ...] | None, tyro.conf.arg(metavar="FAR ...")] = None
+    """Target false accept rates; by default .1 .01 .001, with --protocol down to 1e-6."""
     rule: Literal["strict", "nearest", "insightface", "interpolate"] = "strict"
     """How a target picks the threshold."""
     intervals: Flag = False
-    """Add 95% intervals from 2,000 bootstrap draws of identities; needs --labels."""
+    """Add 95% intervals from bootstrap draws of identities; needs --labels (2,000 draws)
+    or a --protocol with its 1N files (200)."""
     seed: int = 0
     """Seed of the bootstrap."""
     json: Annotated[Path | None, _file] = None
@@ -89,38 +106,57 @@ class Options:
 def run(c: Options) -> None:
     """Read, score, report."""
     _check_options(c)
-    inputs = [s for s in (c.source, c.target, c.map, c.labels, c.pairs) if s is not None]
-    check_output(c.json, ".json", inputs, c.force)
-    check_output(c.csv, ".csv", inputs, c.force)
-    a, b = read_rows(c.source), None if c.target is None else read_rows(c.target)
-    labels, count, score = _plan(c, len(a), len(a if b is None else b))
-    dtype = common_dtype(a, *([] if b is None else [b]))
-    _check_memory(c, len(a), count)
-    with precision(dtype):
-        a, b, origin = _place(c, a, b, dtype)
-        scored = score(a, b)
-        found = measure(scored, c.fars, c.rule, c.labels or c.pairs or "")
-        if labels is not None:
-            found["identities"] = len(np.unique(labels))
-            if c.intervals:
-                add_intervals(found, scored.scores, labels, b is not None, c.seed)
-    show(origin | found)
-    if c.json is not None:
-        write_json(c.json, origin | found)
-    if c.csv is not None:
-        write_csv(c.csv, found)
+    names = "source", "target", "map", "labels", "pairs", "protocol"
+    given: dict[str, str] = {n: getattr(c, n) for n in names if getattr(c, n) is not None}
+    for path, suffix in ((c.json, ".json"), (c.csv, ".csv")):
+        check_output(path, suffix, list(given.values()), c.force)
+    origin: dict = {name: short_name(spec) for name, spec in given.items()}
+    fitted = None if c.map is None else read_map(c.map, c.normalize, c.no_normalize)
+    if fitted is not None:
+        origin |= {"fitted": str(fitted), "kind": fitted.header.kind}
+        origin |= {"unit_before_map": fitted.source.scale, "centred": fitted.is_centred}
+    verify = _verify_rows if c.protocol is None else verify_protocol
+    found = origin | verify(c, fitted)
+    show(found)
+    write_results(c.json, c.csv, found)
 
 
 def _check_options(c: Options) -> None:
-    wrong = [far for far in c.fars if not 0 < far <= 1]
-    if wrong or not c.fars:
+    wrong = [far for far in c.fars or () if not 0 < far <= 1]
+    if wrong or c.fars == ():
         raise InputError(f"--fars takes rates above 0, up to 1; got {wrong or 'none'}.")
-    if c.intervals and c.labels is None:
-        raise InputError("--intervals draws identities: it needs --labels, not --pairs.")
+    if not c.memory > 0:
+        raise InputError(f"--memory is a number of GiB above 0; got {c.memory:g}.")
+    if c.intervals and c.pairs is not None:
+        raise InputError(
+            "--intervals draws identities: it needs --labels or --protocol, not --pairs."
+        )
     if c.intervals and c.rule != "strict":
         raise InputError(f"--intervals are those of --rule strict, not of {c.rule}.")
     if (c.normalize or c.no_normalize) and c.map is None:
         raise InputError("--normalize and --no-normalize are about a --map; none is given.")
+    if c.mapped_side != "probe" and None in (c.protocol, c.target):
+        raise InputError("--mapped-side is for a --protocol with a --target.")
+    for name in ("detector_scores", "keep_lengths", "protocol_name", "partial"):
+        if getattr(c, name) and c.protocol is None:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} is about a --protocol; none is given.")
+
+
+def _verify_rows(c: Options, fitted: Fitted | None) -> dict:
+    a, b = open_rows(c.source), None if c.target is None else open_rows(c.target)
+    labels, count, score = _plan(c, len(a), len(a if b is None else b))
+    dtype = common_dtype(a, *([] if b is None else [b]))
+    _check_memory(c, len(a), count)
+    with precision(dtype):
+        a, b = _place(c, a, b, fitted, dtype)
+        scored, fars = score(a, b), c.fars or (1e-1, 1e-2, 1e-3)
+        found = measure(scored, fars, c.rule, c.labels or c.pairs or "")
+        if labels is not None:
+            found["identities"] = len(np.unique(labels))
+            if c.intervals:
+                add_intervals(found, scored.scores, labels, b is not None, c.seed)
+    return found
 
 
 def _plan(c: Options, rows_a: int, rows_b: int):
@@ -128,7 +164,7 @@ def _plan(c: Options, rows_a: int, rows_b: int):
     if c.labels is None:
         pairs = read_pairs(c.pairs or "", rows_a, rows_b)
         return None, len(pairs), lambda a, b: score_listed(a, a if b is None else b, pairs)
-    labels = read_labels(c.labels)
+    labels = read_people(c.labels)
     for spec, n in ((c.labels, len(labels)), (c.target, rows_b)):
         if n != rows_a:
             raise InputError(
@@ -150,16 +186,12 @@ def _check_memory(c: Options, n: int, count: int) -> None:
         )
 
 
-def _place(c: Options, a, b, dtype):
-    """Unit rows of both sides in one space, and where they came from."""
-    given = {n: getattr(c, n) for n in ("source", "target", "map", "labels", "pairs")}
-    origin: dict = {n: short_name(spec) for n, spec in given.items() if spec is not None}
-    m, scale = None, False
-    if c.map is not None:
-        m, header = read_map(c.map)
-        check_width(c.source, a, c.map, m)
-        scale = wants_unit_rows(header, c.normalize, c.no_normalize)
-        origin |= {"kind": header.kind, "unit_before_map": scale}
+def _place(c: Options, a, b, fitted: Fitted | None, dtype):
+    """Unit rows of both sides in one space."""
+    m, left, right = None, Space(), Space()
+    if fitted is not None:
+        m, left, right = fitted.m, fitted.source, fitted.target
+        check_width(c.source, a, c.map or "", m)
     width = a.shape[1] if m is None else m.out_dim
     if b is not None and b.shape[1] != width:
         raise InputError(
@@ -167,7 +199,7 @@ def _place(c: Options, a, b, dtype):
             f"{width} wide{' once mapped' if m else ''}: give a --map that ends in "
             f"width {b.shape[1]} (jfacemap fit makes one)."
         )
-    rows = lambda x, m, scale: np.concatenate(
-        list(mapped(x, m, unit_before=scale, unit_after=True, dtype=dtype, title="reading"))
+    rows = lambda x, m, space: np.concatenate(
+        list(mapped(x, m, space, unit_after=True, dtype=dtype, title="reading"))
     )
-    return rows(a, m, scale), None if b is None else rows(b, None, False), origin
+    return rows(a, m, left), None if b is None else rows(b, None, right)

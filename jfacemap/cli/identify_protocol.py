@@ -1,0 +1,51 @@
+"""`jfacemap identify --protocol`: its probes searched in each of its galleries."""
+
+import numpy as np
+
+from ..data.arrays import InputError
+from ..data.protocol import Protocol, Roster
+from ..evaluate.identify import Identification, identify
+from ..evaluate.templates import group_templates, Templates
+from .fitted import Fitted
+from .protocol import check_widths, detector_weights, open_protocol, open_side, pool, Side
+from .report import progress
+from .sources import open_rows
+from .stream import common_dtype, precision
+
+
+def search_protocol(c, fitted: Fitted | None) -> dict[str, Identification]:
+    """What the options `c` of `jfacemap identify` ask for, by gallery."""
+    rows = open_rows(c.gallery)
+    others = rows if c.probes is None else open_rows(c.probes)
+    protocol = open_protocol(c.protocol, c.protocol_name, c.partial)
+    if protocol.probes is None:
+        raise InputError(
+            f"{c.protocol} has no 1N files ({protocol.name}_1N_gallery_G1.csv, "
+            "..._1N_probe_mixed.csv), which list galleries and probes: add them."
+        )
+    weights = detector_weights(protocol, c.detector_scores)
+    gallery = open_side(c.gallery, rows, protocol, None, None)
+    probes = open_side(c.probes or c.gallery, others, protocol, fitted, c.map)
+    if fitted is not None:
+        gallery = gallery._replace(space=fitted.target)
+    check_widths(probes, gallery)
+    dtype = common_dtype(rows, others)
+    options = {"weights": weights, "keep_lengths": c.keep_lengths}
+    with precision(dtype):
+        searched, whom = _pool(protocol, protocol.probes, probes, dtype, options)
+        found = {}
+        for name in progress(list(protocol.galleries), "searching"):
+            known, who = _pool(protocol, protocol.galleries[name], gallery, dtype, options)
+            wanted = {"fpirs": c.fpirs, "rule": c.rule}
+            found[name] = identify(known, searched, who, whom, **wanted)
+    return found
+
+
+def _pool(
+    protocol: Protocol, roster: Roster, side: Side, dtype, options
+) -> tuple[Templates, np.ndarray]:
+    """The templates of a list, and whom they show."""
+    used = np.isin(protocol.template, roster.template)
+    grouping = group_templates(protocol.template[used], protocol.media[used])
+    templates = pool(side, used, grouping, dtype, **options)
+    return templates, protocol.subject_of(np.asarray(templates.ids))
