@@ -1,0 +1,320 @@
+"""Whose embedding is this? Attacks with leaked pairs (paper 000, section 5).
+
+An attacker has K images with their embeddings by an unknown model, fits a map into a model
+of their own, and searches other people's embeddings in a gallery of known faces. Fitted and
+searched are different people; the gallery holds other images of the victims.
+"""
+
+import dataclasses
+import pathlib
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+import jfacemap as jfm
+from jfacemap.plot.attack import plot_rank_curves
+from jfacemap.study.attack import centre_on
+
+from .canonical_faces import both_cores
+from .harness import console, launch, Results
+from .reidentification_report import report, report_people
+
+
+kinds = "linear", "ridge", "rotation"
+metrics = "rank-1", "rank-5", "TPIR at FPIR 0.01", "TPIR at FPIR 0.1"
+people_grid, images_grid = (4, 8, 16, 32), (2, 5, 10)
+wrong_shares = 0.1, 0.25, 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags."""
+
+    seed: int = 0
+    splits: int = 5
+    """Random deals of the people into leaked, victims, distractors and strangers."""
+    ridge: float = 0.01
+    """Of the kind "ridge": the penalty a leaked pair, where rows have unit length."""
+    data: Literal["faces", "simulated"] = "faces"
+    """Bundled real faces, or a simulated IJB-C."""
+    scale: float = 0.05
+    """Of the simulation: its share of IJB-C's people and images."""
+    out: pathlib.Path | None = None
+    """Run folder; by default runs/reidentification-<date>."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """A smoke run: one split, two sizes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """Unit rows of several models of the same images.
+
+    `only_distractors` are rows of people who are never anything else; `parts` says how many
+    victims, distractors and strangers there are to be.
+    """
+
+    spaces: list[jax.Array]
+    names: tuple[str, ...]
+    label: np.ndarray
+    only_distractors: np.ndarray
+    parts: Mapping[str, int]
+    about: Mapping[str, str]
+
+
+def load_faces() -> Collection:
+    """The bundled faces; LFW, perhaps trained on, only fills galleries."""
+    faces = jfm.data.load_faces()
+    return Collection(
+        spaces=[jfm.unit(jnp.asarray(x)) for x in faces.embeddings.values()],
+        names=faces.names,
+        label=faces.label,
+        only_distractors=faces.dataset == "lfw100",
+        parts={"victims": 24, "distractors": 8, "strangers": 12},
+        about={
+            "source": "bundled embeddings (jfacemap.data.load_faces), six real face models",
+            "sha256": faces.digest,
+            "people": "ORL and mildly lit Extended Yale-B; LFW-100, which may overlap the "
+            "networks' training data, as distractors only",
+        },
+    )
+
+
+def load_simulated(config: Config) -> Collection:
+    """A simulated IJB-C: not faces."""
+    world = jfm.data.simulate_ijb(jax.random.key(config.seed), scale=config.scale, models=3)
+    people = np.unique(world.person).size
+    return Collection(
+        spaces=[jfm.unit(jnp.asarray(world.embeddings(i))) for i in range(3)],
+        names=world.names,
+        label=world.person,
+        only_distractors=np.zeros(world.person.size, bool),
+        parts={
+            "victims": people // 4,
+            "distractors": people // 4,
+            "strangers": people // 8,
+        },
+        about={
+            "source": f"simulated IJB-C at scale {config.scale:g} (jfacemap.data."
+            "simulate_ijb), three models: NOT FACES",
+            "people": f"{people} made-up people",
+        },
+    )
+
+
+def load(config: Config) -> Collection:
+    return load_faces() if config.data == "faces" else load_simulated(config)
+
+
+def make_plan(collection: Collection, seed: int) -> jfm.AttackPlan:
+    """A deal of the people; ten images of each, at most, in gallery and probes."""
+    main = np.flatnonzero(~collection.only_distractors)
+    fillers = np.flatnonzero(collection.only_distractors)
+    dealt = jfm.plan_attack(
+        jax.random.key(seed), collection.label[main], images=10, **collection.parts
+    )
+    return jfm.AttackPlan(
+        label=collection.label,
+        leaked=main[dealt.leaked],
+        gallery=np.concatenate([main[dealt.gallery], fillers]),
+        probes=main[dealt.probes],
+    )
+
+
+def rates(found: jfm.Identification) -> np.ndarray:
+    """The four `metrics`."""
+    return np.concatenate([found.hit_rate([1, 5]), found.tpir_at_fpir])
+
+
+def fit(kind: str, rows, names, ridge: float) -> jfm.PairMaps:
+    """Maps among all models from rows of each; `ridge` is a penalty a row."""
+    if kind != "ridge" and len(rows[0]) < min(x.shape[1] for x in rows):
+        return jfm.fit_few_rows(rows, kind, names=names)
+    joint = jfm.joint_moments(rows, names=names)
+    if kind == "ridge":
+        return jfm.fit_all_pairs(joint, "linear", ridge=ridge * len(rows[0]))
+    return jfm.fit_all_pairs(joint, kind)
+
+
+def search(maps: jfm.PairMaps, spaces, plan: jfm.AttackPlan) -> np.ndarray:
+    """`rates` by target and attacker's model; on the diagonal it is the target itself."""
+
+    def cell(i, j):
+        m = jfm.identity_map(spaces[i].shape[1]) if i == j else maps[i, j]
+        return rates(jfm.identify_mapped(m, spaces[i], spaces[j], plan))
+
+    n = range(len(spaces))
+    return np.array([[cell(i, j) for j in n] for i in n])
+
+
+def attack(collection, plan, rows, kind, config, *, centred=True, pairing=None):
+    """`search` with maps fitted on some leaked rows, about whose mean spaces are taken.
+
+    `pairing (rows,)` moves each model's rows among themselves: pairs gone wrong.
+    """
+    spaces = collection.spaces
+    if centred:
+        spaces = [centre_on(x, rows) for x in spaces]
+    leaked = [x[rows] for x in spaces]
+    if pairing is not None:
+        rng = np.random.default_rng(config.seed)
+        leaked = [x[pairing(rng, len(rows))] for x in leaked]
+    return search(fit(kind, leaked, collection.names, config.ridge), spaces, plan)
+
+
+def swap_some(share: float) -> Callable:
+    """A pairing in which a share of the pairs shows another person's image."""
+
+    def pairing(rng, n):
+        order, some = np.arange(n), rng.permutation(n)[: int(share * n)]
+        order[some] = np.roll(some, 1)
+        return order
+
+    return pairing
+
+
+def fuse(collection, plan, rows, config) -> np.ndarray:
+    """`rates` of each target attacked with all other models at once, by ridge."""
+    spaces = [centre_on(x, rows) for x in collection.spaces]
+    maps = fit("ridge", [x[rows] for x in spaces], collection.names, config.ridge)
+
+    def target(i):
+        others = [j for j in range(len(spaces)) if j != i]
+        through, own = [maps[i, j] for j in others], [spaces[j] for j in others]
+        return rates(jfm.identify_mapped(through, spaces[i], own, plan))
+
+    return np.array([target(i) for i in range(len(spaces))])
+
+
+def one_split(collection, config, sizes, split: int) -> dict[str, np.ndarray]:
+    """Everything measured on one deal of the people, by name."""
+    plan = make_plan(collection, config.seed + split)
+    rng = np.random.default_rng([config.seed, split])
+    order = rng.permutation(plan.leaked)
+    go = lambda rows, kind, **options: attack(
+        collection, plan, rows, kind, config, **options
+    )
+    found = {
+        f"pairs/{kind}": np.stack([go(order[:k], kind) for k in sizes]) for kind in kinds
+    }
+    most = order[: sizes[-1]]
+    for kind in kinds:
+        found[f"as they are/{kind}"] = go(most, kind, centred=False)
+    spaces = [centre_on(x, most) for x in collection.spaces]
+    joint = jfm.joint_moments([x[:2] for x in spaces], names=collection.names)
+    found["identity map"] = search(jfm.fit_all_pairs(joint, "identity"), spaces, plan)
+    shuffle = lambda rng, n: rng.permutation(n)
+    found["random pairing"] = go(most, "ridge", pairing=shuffle)
+    for share in wrong_shares:
+        found[f"wrong pairs/{share:g}"] = go(most, "ridge", pairing=swap_some(share))
+    found["fused"] = fuse(collection, plan, most, config)
+    if not config.quick:
+        found["people"] = over_people(collection, plan, rng, go)
+    return found
+
+
+def over_people(collection, plan, rng, go) -> np.ndarray:
+    """Ridge attacks `(people, images, N, N, metric)` from few or many leaked people."""
+    label = collection.label[plan.leaked]
+    who = rng.permutation(np.unique(label))
+    own = {p: rng.permutation(plan.leaked[label == p]) for p in who}
+
+    def rows(people, images):
+        return np.concatenate([own[p][:images] for p in who[:people]])
+
+    return np.stack(
+        [np.stack([go(rows(p, k), "ridge") for k in images_grid]) for p in people_grid]
+    )
+
+
+def run(config: Config) -> Results:
+    if config.quick:
+        config = dataclasses.replace(config, splits=1, scale=min(config.scale, 0.02))
+    # Fewer rows than dimensions is what this is about.
+    warnings.filterwarnings("ignore", message=".* rows do not determine")
+    collection = load(config)
+    plans = [make_plan(collection, config.seed + i) for i in range(config.splits)]
+    most = min(plan.leaked.size for plan in plans)
+    sizes = [2**k for k in range(3, most.bit_length()) if 2**k <= most]
+    sizes = [sizes[1], sizes[-1]] if config.quick else sizes
+    data = describe(collection, plans, config)
+    console.print(f"[bold]Data.[/bold] {data['source']}; {data['people']}.\n"
+                  f"      {data['parts']}\n")  # fmt: skip
+    each = both_cores(
+        lambda i: one_split(collection, config, sizes, i),
+        range(config.splits),
+        "deals of the people",
+    )
+    found = {name: np.stack([f[name] for f in each]) for name in each[0]}
+    plan = plans[0]
+    report(found, sizes, plan, config, kinds, metrics, wrong_shares)
+    if "people" in found:
+        report_people(found["people"], people_grid, images_grid)
+    shown = {kind: across(found[f"pairs/{kind}"]) for kind in kinds}
+    levels = {
+        "attacker owns the target": owning(found["pairs/ridge"][:, -1])[..., 0].mean(),
+        "identity map": across(found["identity map"])[..., 0].mean(),
+        "chance": plan.chance(1),
+    }
+    figure = plot_rank_curves(
+        {kind: values[..., 0].mean(axis=-1).T for kind, values in shown.items()},
+        sizes,
+        levels,
+        title=f"{collection.about['source'].split(' (')[0]}: {plan.gallery_size} people in "
+        f"the gallery, {config.splits} deals",
+    )
+    arrays = {"sizes": np.array(sizes), "names": np.array(collection.names), **found}
+    return Results(
+        arrays=arrays,
+        rows=list(gather_rows(found, sizes, collection.names)),
+        figures={"rank1": figure},
+        data=data,
+        config=config,
+    )
+
+
+def across(values: np.ndarray) -> np.ndarray:
+    """`(..., pair, metric)` of the ordered pairs of two models."""
+    return values[..., ~np.eye(values.shape[-2], dtype=bool), :]
+
+
+def owning(values: np.ndarray) -> np.ndarray:
+    """`(..., model, metric)` where the attacker owns the target."""
+    return values[..., np.eye(values.shape[-2], dtype=bool), :]
+
+
+def describe(collection, plans, config) -> dict[str, str]:
+    plan, parts = plans[0], collection.parts
+    mated = np.isin(plan.label[plan.probes], plan.label[plan.gallery])
+    leaked = [np.unique(p.label[p.leaked]).size for p in plans]
+    return {
+        **collection.about,
+        "parts": f"In each of {config.splits} deals {leaked[0]} people are leaked "
+        f"({min(p.leaked.size for p in plans)} images or more); {parts['victims']} victims "
+        f"({mated.sum()} probes) and {plan.gallery_size - parts['victims']} distractors "
+        f"make the gallery of {plan.gallery_size}; {parts['strangers']} strangers "
+        f"({(~mated).sum()} probes) are not in it. Nobody has two parts.",
+    }
+
+
+def gather_rows(found, sizes, names):
+    for name, values in found.items():
+        if values.ndim != 4 and not name.startswith("pairs/"):
+            continue  # over people or fused: in the arrays
+        values = values if name.startswith("pairs/") else values[:, None]
+        for s, k, i, j in np.ndindex(values.shape[:-1]):
+            yield {
+                "attack": name.removeprefix("pairs/"),
+                "split": s,
+                "pairs": sizes[k] if name.startswith("pairs/") else sizes[-1],
+                "target": names[i],
+                "attacker": names[j],
+            } | dict(zip(metrics, values[s, k, i, j].tolist(), strict=True))
+
+
+if __name__ == "__main__":
+    launch("reidentification", Config, run, __doc__)
