@@ -20,9 +20,9 @@ from jfacemap.plot.linkability import plot_linkability
 from jfacemap.study.attack import centre_on
 
 from .canonical_faces import both_cores
-from .canonical_faces_report import short
 from .harness import console, launch, Results
 from .reidentification import load
+from .reidentification_report import with_spread
 
 
 fars = 1e-1, 1e-2
@@ -35,7 +35,7 @@ class Config:
     seed: int = 0
     splits: int = 5
     """Random halves of the people to be known, and deals of their images to sources."""
-    ridge: float = 0.01
+    ridge: float = 0.003
     """The penalty relative to the mass of the rows, where they have unit length."""
     data: Literal["faces", "simulated"] = "faces"
     """Bundled real faces, or a simulated IJB-C."""
@@ -178,12 +178,7 @@ def report(found, config) -> None:
     for name in (*(f"TAR at FAR {far:g}" for far in fars), "linkability D_sys"):
         table.add_column(name, justify="right", no_wrap=True)
 
-    def add(name, values):
-        values = np.asarray(values)
-        ends = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(3, np.nan)
-        both = zip(values.mean(axis=0), ends, strict=True)
-        table.add_row(name, *(f"{short(m)} ± {short(s)}" for m, s in both))
-
+    add = lambda name, values: table.add_row(name, *with_spread(np.asarray(values)))
     for kind, each in found.items():
         add(kind, [[*x.across, x.d_sys_across] for x in each])
     own = next(iter(found.values()))
@@ -192,8 +187,8 @@ def report(found, config) -> None:
     console.print(table)
     console.print(
         f"Mean over ordered pairs of sources, ± sd over {config.splits} random halves "
-        "of the people. By identity: rows of one person in two sources, of different images. By "
-        "image: as many rows, the same images under both models. D_sys is above 0 by "
+        "of the people. By identity: rows of one person in two sources, never one image. "
+        "By image: as many rows, the same images under both models. D_sys is above 0 by "
         "chance: see the controls.\n"
     )
 

@@ -18,7 +18,6 @@ import tyro
 
 import jfacemap as jfm
 from jfacemap.plot.attack import plot_rank_curves
-from jfacemap.study.attack import centre_on
 
 from .canonical_faces import both_cores
 from .harness import console, launch, Results
@@ -29,6 +28,11 @@ kinds = "linear", "ridge", "rotation"
 metrics = "rank-1", "rank-5", "TPIR at FPIR 0.01", "TPIR at FPIR 0.1"
 people_grid, images_grid = (4, 8, 16, 32), (2, 5, 10)
 wrong_shares = 0.1, 0.25, 0.5
+robust = "ridge", "rotation"
+"""Kinds that are fitted on wrong pairs too."""
+
+few_models = 3
+"""Of a smoke run: most of its time is compilation, of a program a pair of models."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +40,9 @@ class Config:
     """Flags."""
 
     seed: int = 0
-    splits: int = 5
+    splits: int = 3
     """Random deals of the people into leaked, victims, distractors and strangers."""
-    ridge: float = 0.01
+    ridge: float = 0.003
     """Of the kind "ridge": the penalty a leaked pair, where rows have unit length."""
     data: Literal["faces", "simulated"] = "faces"
     """Bundled real faces, or a simulated IJB-C."""
@@ -47,7 +51,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/reidentification-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: one split, two sizes."""
+    """A smoke run: one split, two sizes, three models."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +80,7 @@ def load_faces() -> Collection:
         only_distractors=faces.dataset == "lfw100",
         parts={"victims": 24, "distractors": 8, "strangers": 12},
         about={
-            "source": "bundled embeddings (jfacemap.data.load_faces), six real face models",
+            "source": "bundled embeddings (jfacemap.data.load_faces), real face models",
             "sha256": faces.digest,
             "people": "ORL and mildly lit Extended Yale-B; LFW-100, which may overlap the "
             "networks' training data, as distractors only",
@@ -106,8 +110,10 @@ def load_simulated(config: Config) -> Collection:
     )
 
 
-def load(config: Config) -> Collection:
-    return load_faces() if config.data == "faces" else load_simulated(config)
+def load(config) -> Collection:
+    found = load_faces() if config.data == "faces" else load_simulated(config)
+    n = few_models if config.quick else None
+    return dataclasses.replace(found, spaces=found.spaces[:n], names=found.names[:n])
 
 
 def make_plan(collection: Collection, seed: int) -> jfm.AttackPlan:
@@ -125,18 +131,30 @@ def make_plan(collection: Collection, seed: int) -> jfm.AttackPlan:
     )
 
 
+def make_plans(collection: Collection, config) -> list[jfm.AttackPlan]:
+    """One for each split, with as many leaked rows in each, drawn at random."""
+    plans = [make_plan(collection, config.seed + i) for i in range(config.splits)]
+    most = min(plan.leaked.size for plan in plans)
+    rng = np.random.default_rng(config.seed)
+    return [plan.leaking(rng.permutation(plan.leaked)[:most]) for plan in plans]
+
+
 def rates(found: jfm.Identification) -> np.ndarray:
     """The four `metrics`."""
     return np.concatenate([found.hit_rate([1, 5]), found.tpir_at_fpir])
 
 
-def fit(kind: str, rows, names, ridge: float) -> jfm.PairMaps:
-    """Maps among all models from rows of each; `ridge` is a penalty a row."""
-    if kind != "ridge" and len(rows[0]) < min(x.shape[1] for x in rows):
-        return jfm.fit_few_rows(rows, kind, names=names)
-    joint = jfm.joint_moments(rows, names=names)
+def fit(kind: str, rows, used, names, ridge: float) -> jfm.PairMaps:
+    """Maps among all models from the rows used; `ridge` is a penalty a row.
+
+    Programs see all rows and a weight of 0 or 1, so that few of them are compiled.
+    """
+    k = np.count_nonzero(used)
+    if kind != "ridge" and k < min(x.shape[1] for x in rows):
+        return jfm.fit_few_rows([x[used] for x in rows], kind, names=names)
+    joint = jfm.joint_moments(rows, used.astype(np.float32), names=names)
     if kind == "ridge":
-        return jfm.fit_all_pairs(joint, "linear", ridge=ridge * len(rows[0]))
+        return jfm.fit_all_pairs(joint, "linear", ridge=ridge * k)
     return jfm.fit_all_pairs(joint, kind)
 
 
@@ -151,19 +169,25 @@ def search(maps: jfm.PairMaps, spaces, plan: jfm.AttackPlan) -> np.ndarray:
     return np.array([[cell(i, j) for j in n] for i in n])
 
 
-def attack(collection, plan, rows, kind, config, *, centred=True, pairing=None):
-    """`search` with maps fitted on some leaked rows, about whose mean spaces are taken.
+def attack(collection, plan, used, kind, config, *, centred=True, pairing=None):
+    """`search` with maps fitted on the leaked rows used `(K,)`, about whose mean all is.
 
-    `pairing (rows,)` moves each model's rows among themselves: pairs gone wrong.
+    `pairing` moves each model's rows among themselves: pairs gone wrong.
     """
-    spaces = collection.spaces
-    if centred:
-        spaces = [centre_on(x, rows) for x in spaces]
-    leaked = [x[rows] for x in spaces]
+    spaces = about_mean(collection.spaces, plan, used) if centred else collection.spaces
+    leaked = [x[plan.leaked] for x in spaces]
     if pairing is not None:
-        rng = np.random.default_rng(config.seed)
-        leaked = [x[pairing(rng, len(rows))] for x in leaked]
-    return search(fit(kind, leaked, collection.names, config.ridge), spaces, plan)
+        rng, at = np.random.default_rng(config.seed), np.flatnonzero(used)
+        leaked = [x.at[at].set(x[at[pairing(rng, at.size)]]) for x in leaked]
+    maps = fit(kind, leaked, used, collection.names, config.ridge)
+    return search(maps, spaces, plan)
+
+
+def about_mean(spaces, plan, used) -> list[jax.Array]:
+    """Spaces about the mean of the leaked rows used, unit again."""
+    weights = used.astype(np.float32)
+    middle = lambda x: jfm.fit_standardize(x[plan.leaked], weights=weights)
+    return [jfm.unit(middle(x)(x)) for x in spaces]
 
 
 def swap_some(share: float) -> Callable:
@@ -177,10 +201,11 @@ def swap_some(share: float) -> Callable:
     return pairing
 
 
-def fuse(collection, plan, rows, config) -> np.ndarray:
-    """`rates` of each target attacked with all other models at once, by ridge."""
-    spaces = [centre_on(x, rows) for x in collection.spaces]
-    maps = fit("ridge", [x[rows] for x in spaces], collection.names, config.ridge)
+def fuse(collection, plan, used, config) -> np.ndarray:
+    """`rates` of each target attacked with all other models at once, by rotation."""
+    spaces = about_mean(collection.spaces, plan, used)
+    leaked = [x[plan.leaked] for x in spaces]
+    maps = fit("rotation", leaked, used, collection.names, config.ridge)
 
     def target(i):
         others = [j for j in range(len(spaces)) if j != i]
@@ -190,27 +215,29 @@ def fuse(collection, plan, rows, config) -> np.ndarray:
     return np.array([target(i) for i in range(len(spaces))])
 
 
-def one_split(collection, config, sizes, split: int) -> dict[str, np.ndarray]:
+def one_split(collection, config, sizes, plan, split: int) -> dict[str, np.ndarray]:
     """Everything measured on one deal of the people, by name."""
-    plan = make_plan(collection, config.seed + split)
     rng = np.random.default_rng([config.seed, split])
-    order = rng.permutation(plan.leaked)
-    go = lambda rows, kind, **options: attack(
-        collection, plan, rows, kind, config, **options
+    place = rng.permutation(plan.leaked.size)
+    first = lambda k: place < k
+    most = first(sizes[-1])
+    go = lambda used, kind, **options: attack(
+        collection, plan, used, kind, config, **options
     )
     found = {
-        f"pairs/{kind}": np.stack([go(order[:k], kind) for k in sizes]) for kind in kinds
+        f"pairs/{kind}": np.stack([go(first(k), kind) for k in sizes]) for kind in kinds
     }
-    most = order[: sizes[-1]]
     for kind in kinds:
         found[f"as they are/{kind}"] = go(most, kind, centred=False)
-    spaces = [centre_on(x, most) for x in collection.spaces]
-    joint = jfm.joint_moments([x[:2] for x in spaces], names=collection.names)
+    spaces = about_mean(collection.spaces, plan, most)
+    joint = jfm.joint_moments([x[plan.leaked] for x in spaces], names=collection.names)
     found["identity map"] = search(jfm.fit_all_pairs(joint, "identity"), spaces, plan)
     shuffle = lambda rng, n: rng.permutation(n)
-    found["random pairing"] = go(most, "ridge", pairing=shuffle)
-    for share in wrong_shares:
-        found[f"wrong pairs/{share:g}"] = go(most, "ridge", pairing=swap_some(share))
+    for kind in robust:
+        found[f"random pairing/{kind}"] = go(most, kind, pairing=shuffle)
+        for share in wrong_shares:
+            wrong = go(most, kind, pairing=swap_some(share))
+            found[f"wrong pairs/{share:g}/{kind}"] = wrong
     found["fused"] = fuse(collection, plan, most, config)
     if not config.quick:
         found["people"] = over_people(collection, plan, rng, go)
@@ -221,13 +248,14 @@ def over_people(collection, plan, rng, go) -> np.ndarray:
     """Ridge attacks `(people, images, N, N, metric)` from few or many leaked people."""
     label = collection.label[plan.leaked]
     who = rng.permutation(np.unique(label))
-    own = {p: rng.permutation(plan.leaked[label == p]) for p in who}
+    own = {p: rng.permutation(np.flatnonzero(label == p)) for p in who}
 
-    def rows(people, images):
-        return np.concatenate([own[p][:images] for p in who[:people]])
+    def used(people, images):
+        rows = np.concatenate([own[p][:images] for p in who[:people]])
+        return np.isin(np.arange(label.size), rows)
 
     return np.stack(
-        [np.stack([go(rows(p, k), "ridge") for k in images_grid]) for p in people_grid]
+        [np.stack([go(used(p, k), "ridge") for k in images_grid]) for p in people_grid]
     )
 
 
@@ -237,21 +265,21 @@ def run(config: Config) -> Results:
     # Fewer rows than dimensions is what this is about.
     warnings.filterwarnings("ignore", message=".* rows do not determine")
     collection = load(config)
-    plans = [make_plan(collection, config.seed + i) for i in range(config.splits)]
-    most = min(plan.leaked.size for plan in plans)
-    sizes = [2**k for k in range(3, most.bit_length()) if 2**k <= most]
-    sizes = [sizes[1], sizes[-1]] if config.quick else sizes
+    plans = make_plans(collection, config)
+    most = plans[0].leaked.size
+    sizes = [4**k for k in range(2, 6) if 4**k < most] + [2 ** (most.bit_length() - 1)]
+    sizes = sizes[-2:] if config.quick else sorted(set(sizes))
     data = describe(collection, plans, config)
     console.print(f"[bold]Data.[/bold] {data['source']}; {data['people']}.\n"
                   f"      {data['parts']}\n")  # fmt: skip
     each = both_cores(
-        lambda i: one_split(collection, config, sizes, i),
+        lambda i: one_split(collection, config, sizes, plans[i], i),
         range(config.splits),
         "deals of the people",
     )
     found = {name: np.stack([f[name] for f in each]) for name in each[0]}
     plan = plans[0]
-    report(found, sizes, plan, config, kinds, metrics, wrong_shares)
+    report(found, sizes, plan, config, kinds, metrics, wrong_shares, robust)
     if "people" in found:
         report_people(found["people"], people_grid, images_grid)
     shown = {kind: across(found[f"pairs/{kind}"]) for kind in kinds}

@@ -102,8 +102,8 @@ def identity_moments(
         as_rows((rows,), (name,), None)
         if rows.shape[0] != person.size:
             raise ValueError(
-                f"{name} has shape {rows.shape}, but {person.size} rows were labelled: pass "
-                "the labels of these rows, in this order, to pair_by_identity."
+                f"{name} has shape {rows.shape}, but {person.size} rows were labelled: "
+                "pass the labels of these rows, in this order, to pair_by_identity."
             )
     sides = (pairing.person_x, pairing.count_x), (pairing.person_y, pairing.count_y)
     return _identity_moments(x, y, *sides, of=of)

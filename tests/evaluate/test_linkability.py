@@ -93,7 +93,7 @@ def test_jits_and_vmaps():
     np.testing.assert_allclose(many, one, rtol=1e-5)
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused(unchecked_types):
     s, genuine = scores()
     with pytest.raises(ValueError, match="have one shape"):
         jfm.linkability(s, genuine[1:])

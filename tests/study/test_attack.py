@@ -1,3 +1,4 @@
+import dataclasses
 import functools as ft
 
 import jax
@@ -118,6 +119,18 @@ def test_a_system_wide_rotation_changes_nothing_for_who_refits(fit):
     np.testing.assert_allclose(plain.best_score, refitted.best_score, atol=1e-4)
     scores = [jfm.score_all(r, r) for r in (x, turned)]
     np.testing.assert_allclose(*scores, atol=1e-5)  # and nothing for the system
+
+
+def test_keys_of_users_fall_to_pairs_of_their_user_alone():
+    (x, y, _), label = collection(noise=0.2)
+    plan = planned(label)
+    keyed = np.asarray(defences.UserKeys(jax.random.key(3))(x, label))
+    assert jfm.leaked_pairs_attack(keyed, y, plan).hit_rate(1) < 0.2
+    victim = np.intersect1d(label[plan.probes], label[plan.gallery])[0]
+    rows = plan.probes[label[plan.probes] == victim]
+    m = jfm.fit_few_rows([keyed[rows[:2]], y[rows[:2]]], "rotation")[0, 1]
+    alone = dataclasses.replace(plan, probes=rows[2:])
+    assert jfm.identify_mapped(m, keyed, y, alone).hit_rate(1) == 1
 
 
 def test_maps_and_models_must_match():
