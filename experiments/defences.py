@@ -8,7 +8,7 @@ whichever finds more. Against it stands the true accept rate (TAR) of the system
 import dataclasses
 import pathlib
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,7 @@ class Config:
     """A smoke run: one deal, one target, the weakest and the strongest of each."""
 
 
-def defences_of(key, width: int, quick: bool) -> dict[str, dict[str, object]]:
+def defences_of(key, width: int, quick: bool) -> dict[str, dict[str, Any]]:
     """By family and strength."""
     noise, turn, users = jax.random.split(key, 3)
     every = {
@@ -195,12 +195,13 @@ def run(config: Config) -> Results:
                   f"      {data['parts']}\n      {data['attack']}.\n")  # fmt: skip
     jobs = [(plan, t) for plan in plans for t in attacked]
     key = jax.random.key(config.seed)
-    work = lambda job: one_target(collection, config, *job, key)
+    work = lambda job: one_target(collection, config, job[0], job[1], key)
     each = both_cores(work, jobs, "deals and targets")
     found = {name: np.stack([f[name] for f in each]) for name in each[0]}
     known = known_images[-1:] if config.quick else known_images
+    beside = lambda target: (target + 1) % len(names)
     one = lambda job: attack_one_user(
-        collection, *job, (job[1] + 1) % len(names), key, known
+        collection, job[0], job[1], beside(job[1]), key, known
     )
     keyed = both_cores(one, jobs, "users' keys")
     keyed = {name: np.stack([f[name] for f in keyed]) for name in keyed[0]}

@@ -62,7 +62,7 @@ def pair_by_identity(labels_x, labels_y) -> IdentityPairing:
     if any(each.ndim != 1 for each in labels):
         shapes = " and ".join(str(each.shape) for each in labels)
         raise ValueError(f"Labels are one a row of each source; got {shapes}.")
-    people = np.intersect1d(*labels)
+    people = np.intersect1d(labels[0], labels[1])
     if not people.size:
         raise ValueError("The sources have no label in common: no person links them.")
 

@@ -19,12 +19,14 @@ def plot_linkability(linked: Linkability, *, title: str = "") -> Figure:
         counts = np.asarray(counts, np.float64)
         ax.stairs(counts / (counts.sum() * width), edges, fill=True, alpha=0.4,
                   color=colour, label=name)  # fmt: skip
+    ax.set_ylim(0, 1.25 * ax.get_ylim()[1])  # room for the legend
     ax.set_xlabel("score s")
     ax.set_ylabel("density")
     local = ax.twinx()
     local.stairs(np.asarray(linked.local), edges, color="#0072B2", linewidth=1.5)
     local.plot([], [], color="#0072B2", label="linkability D(s)")
-    local.set_ylim(0, 1.05)
+    local.set_ylim(0, 1.25)
+    local.set_yticks([0, 0.25, 0.5, 0.75, 1])
     local.set_ylabel("D(s)")
     handles = [*ax.get_legend_handles_labels()[0], *local.get_legend_handles_labels()[0]]
     labels = [*ax.get_legend_handles_labels()[1], *local.get_legend_handles_labels()[1]]
