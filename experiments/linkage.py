@@ -134,11 +134,10 @@ def run(config: Config) -> Results:
         collection,
         spaces=[x[main] for x in collection.spaces],
         label=collection.label[main],
+        origin=collection.origin[main],
         only_distractors=collection.only_distractors[main],
     )
-    strata = np.zeros(main.sum(), int)
-    if config.data == "faces":
-        strata = jfm.data.load_faces().dataset[main]
+    strata = collection.origin
     splits = both_cores(
         lambda i: one_split(collection, strata, config, i), range(config.splits), "splits"
     )

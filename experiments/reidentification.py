@@ -58,13 +58,15 @@ class Config:
 class Collection:
     """Unit rows of several models of the same images.
 
-    `only_distractors` are rows of people who are never anything else; `parts` says how many
-    victims, distractors and strangers there are to be.
+    `origin` numbers the data set each image is from; `only_distractors` are rows of people
+    who are never anything else; `parts` says how many victims, distractors and strangers
+    there are to be.
     """
 
     spaces: list[jax.Array]
     names: tuple[str, ...]
     label: np.ndarray
+    origin: np.ndarray
     only_distractors: np.ndarray
     parts: Mapping[str, int]
     about: Mapping[str, str]
@@ -77,6 +79,7 @@ def load_faces() -> Collection:
         spaces=[jfm.unit(jnp.asarray(x)) for x in faces.embeddings.values()],
         names=faces.names,
         label=faces.label,
+        origin=np.unique(faces.dataset, return_inverse=True)[1],
         only_distractors=faces.dataset == "lfw100",
         parts={"victims": 24, "distractors": 8, "strangers": 12},
         about={
@@ -96,6 +99,7 @@ def load_simulated(config: Config) -> Collection:
         spaces=[jfm.unit(jnp.asarray(world.embeddings(i))) for i in range(3)],
         names=world.names,
         label=world.person,
+        origin=np.zeros(world.person.size, int),
         only_distractors=np.zeros(world.person.size, bool),
         parts={
             "victims": people // 4,
@@ -279,7 +283,8 @@ def run(config: Config) -> Results:
     )
     found = {name: np.stack([f[name] for f in each]) for name in each[0]}
     plan = plans[0]
-    report(found, sizes, plan, config, kinds, metrics, wrong_shares, robust)
+    guess = float(np.mean([guess_by_origin(collection, p) for p in plans]))
+    report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares, robust)
     if "people" in found:
         report_people(found["people"], people_grid, images_grid)
     shown = {kind: across(found[f"pairs/{kind}"]) for kind in kinds}
@@ -303,6 +308,15 @@ def run(config: Config) -> Results:
         data=data,
         config=config,
     )
+
+
+def guess_by_origin(collection, plan) -> float:
+    """Rank-1 of who sees in a probe which data set it is from, and no more."""
+    _, first = np.unique(plan.label[plan.gallery], return_index=True)
+    people = collection.origin[plan.gallery[first]]
+    mated = np.isin(plan.label[plan.probes], plan.label[plan.gallery])
+    origin = collection.origin[plan.probes[mated]]
+    return float(np.mean(1 / np.sum(people[None] == origin[:, None], axis=1)))
 
 
 def across(values: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def with_spread(values: np.ndarray) -> list[str]:
     return [short(m) + ("" if s is None else f" ± {short(s)}") for m, s in both]
 
 
-def report(found, sizes, plan, config, kinds, metrics, wrong_shares, robust) -> None:
+def report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares, robust) -> None:
     """Rank-1 against pairs; then all metrics with the baselines."""
     table = Table(title="Rank-1 against leaked pairs, mean over targets and attackers",
                   **style)  # fmt: skip
@@ -56,6 +56,7 @@ def report(found, sizes, plan, config, kinds, metrics, wrong_shares, robust) -> 
     for name, values in rows.items():
         table.add_row(name, *with_spread(values))
     table.add_row("chance", short(plan.chance(1)), short(plan.chance(5)), "", "")
+    table.add_row("chance, knowing the data set", short(guess), "", "", "")
     console.print(table)
     console.print(
         f"Mean over targets and attackers' models, ± sd over {config.splits} deals of the "
