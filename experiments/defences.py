@@ -54,7 +54,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/defences-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: one deal, one target, the weakest and the strongest of each."""
+    """A smoke run: one deal, one target, one strength of each."""
 
 
 def defences_of(key, width: int, quick: bool) -> dict[str, dict[str, Any]]:
@@ -72,8 +72,8 @@ def defences_of(key, width: int, quick: bool) -> dict[str, dict[str, Any]]:
     }
     if not quick:
         return every
-    ends = lambda kinds: {k: v for k, v in kinds.items() if k in (min(kinds), max(kinds))}
-    return {family: ends(kinds) for family, kinds in every.items()}
+    one = lambda kinds: {k: v for k, v in kinds.items() if k == min(kinds)}
+    return {family: one(kinds) for family, kinds in every.items()}
 
 
 def user_numbers(label) -> np.ndarray:

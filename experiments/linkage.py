@@ -33,7 +33,7 @@ class Config:
     """Flags."""
 
     seed: int = 0
-    splits: int = 5
+    splits: int = 3
     """Random halves of the people to be known, and deals of their images to sources."""
     ridge: float = 0.003
     """The penalty relative to the mass of the rows, where they have unit length."""

@@ -20,7 +20,7 @@ ridges = 0.0, 0.1, 1.0
 weights = [np.linspace(low, 1, 20, dtype=np.float32) for low in (0.0, 0.3, 0.5)]
 fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
 arrays = {"fars": [np.float32(far) for far in fars], "ridge": np.float32(ridges)}
-arrays |= {"prior": np.float32(ridges), "bits": np.float32((1, 2, 4))}
+arrays |= {"prior": np.float32(ridges), "bits": np.int32((1, 2, 4))}
 
 table = lambda kind: lambda ridge: jfm.fit_all_pairs(joint, kind, ridge=ridge)
 pool = lambda w: jfm.pool_templates(x, grouping, weights=w)
