@@ -64,7 +64,7 @@ class Linkability(eqx.Module):
 
         0 where scores tell nothing; 1 where mated and non-mated ones never meet. Chance
         differences between bins of few scores count too: a system that links nothing is
-        above 0, by about .04 at 1,000 mated scores in 100 bins.
+        above 0, by about .06 at 1,000 mated scores in 100 bins.
         """
         mated = self._shares[0]
         return home(mated).asarray((mated * self.local).sum(axis=-1))

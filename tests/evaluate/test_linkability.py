@@ -52,7 +52,7 @@ def test_nothing_is_linked_by_equal_distributions_and_all_by_separate_ones():
 def test_chance_differences_count_as_documented():
     s, genuine = scores(mated=1000, non_mated=100_000, gap=0)
     by_chance = jfm.linkability(s, genuine).d_sys
-    assert 0.02 < by_chance < 0.06
+    assert 0.03 < by_chance < 0.08
 
 
 def test_it_rises_with_the_gap_and_does_not_see_monotone_units():
