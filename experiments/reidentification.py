@@ -40,8 +40,8 @@ class Config:
     splits: int = 3
     """Random deals of the people into leaked, victims, distractors and strangers."""
     ridge: float = 0.003
-    """Of the kind "ridge": the penalty a leaked pair, where rows have unit length. Picked on
-    the first deal of the bundled faces: rank-1 is .853, .846, .810, .676 at .001 to .1."""
+    """Of the kind "ridge": the penalty a leaked pair, rows being of unit length. Picked on
+    the first deal of the faces: rank-1 .853, .846, .814, .676 at .001, .003, .01, .1."""
     data: Literal["faces", "simulated"] = "faces"
     """Bundled real faces, or a simulated IJB-C."""
     scale: float = 0.05
