@@ -29,11 +29,13 @@ from .evaluate.confidence import (
     TarConfidence as TarConfidence,
 )
 from .evaluate.cross_match import cross_match as cross_match, CrossMatch as CrossMatch
+from .evaluate.fusion import fuse_models as fuse_models, FusedSearch as FusedSearch
 from .evaluate.identify import Identification as Identification, identify as identify
 from .evaluate.identities import (
     identity_pairs as identity_pairs,
     IdentityPairs as IdentityPairs,
 )
+from .evaluate.linkability import Linkability as Linkability, linkability as linkability
 from .evaluate.match_counts import FineCounts as FineCounts, MatchCounts as MatchCounts
 from .evaluate.pooling import (
     pool_mapped as pool_mapped,
@@ -60,6 +62,12 @@ from .evaluate.wilson import (
     WilsonIntervals as WilsonIntervals,
 )
 from .fit.all_pairs import fit_all_pairs as fit_all_pairs, PairMaps as PairMaps
+from .fit.by_identity import (
+    fit_by_identity as fit_by_identity,
+    identity_moments as identity_moments,
+    IdentityPairing as IdentityPairing,
+    pair_by_identity as pair_by_identity,
+)
 from .fit.closed_form import (
     fit_affine as fit_affine,
     fit_linear as fit_linear,
@@ -75,11 +83,19 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .study import defences as defences
+from .study.attack import (
+    AttackPlan as AttackPlan,
+    identify_mapped as identify_mapped,
+    leaked_pairs_attack as leaked_pairs_attack,
+    plan_attack as plan_attack,
+)
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,
 )
+from .study.linkage import link_sources as link_sources, Linkage as Linkage
 from .study.sweep import SubsetSweep as SubsetSweep, sweep_subsets as sweep_subsets
 from .study.verify_map import (
     ijb_fars as ijb_fars,

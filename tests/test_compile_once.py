@@ -19,12 +19,15 @@ ridges = 0.0, 0.1, 1.0
 weights = [np.linspace(low, 1, 20, dtype=np.float32) for low in (0.0, 0.3, 0.5)]
 fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
 arrays = {"fars": [np.float32(far) for far in fars], "ridge": np.float32(ridges)}
+arrays |= {"prior": np.float32(ridges), "bits": np.int32((1, 2, 4))}
 
 table = lambda kind: lambda ridge: jfm.fit_all_pairs(joint, kind, ridge=ridge)
 pool = lambda w: jfm.pool_templates(x, grouping, weights=w)
 pool_through = lambda w: jfm.pool_mapped(
     jfm.identity_map(x.shape[1]), x, grouping, weights=w
 )
+ids = np.arange(20) // 4
+by_identity = lambda r: jfm.fit_by_identity([x, y], [ids, ids], "linear", ridge=r)
 tar = lambda rule: lambda fars: jfm.tar_at_far(scores, genuine, fars, rule=rule)
 
 sweeps = {
@@ -45,6 +48,10 @@ sweeps = {
     "joint_moments weights": (lambda w: jfm.joint_moments(rows, w), weights),
     "pool_templates weights": (pool, weights),
     "pool_mapped weights": (pool_through, weights),
+    "fit_by_identity ridge": (by_identity, ridges),
+    "linkability prior": (lambda p: jfm.linkability(scores, genuine, prior=p), ridges[1:]),
+    "Noise size": (lambda s: jfm.defences.Noise(jr.key(0), s)(x, ids), ridges),
+    "Quantise bits": (lambda b: jfm.defences.Quantise(b)(x, ids), (1, 2, 4)),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},
 }
 each_sweep = pytest.mark.parametrize("sweep", sweeps, ids=sweeps)

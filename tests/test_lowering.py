@@ -41,6 +41,7 @@ ids, rows = np.arange(20), np.arange(20, dtype=np.int32)
 both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
 plan = plan_pairs(*both, np.stack([ids, ids], axis=1))
 scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
+by_identity, some_key = jfm.pair_by_identity(ids // 2, ids // 2), jax.random.key(0)
 table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
 
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
@@ -101,6 +102,23 @@ cases = {
     "unit": (jfm.unit, x),
     "pool_templates": (pool, x, w),
     **{f"pool_mapped {type(m).__name__}": (pool_through, m, x, w) for m in maps[:3]},
+    "identity_moments": (lambda a, b: jfm.identity_moments(a, b, by_identity), x, z),
+    "fit_by_identity": (lambda *r: jfm.fit_by_identity(r, [ids // 2] * 2), x, z),
+    "linkability": (lambda s, g: jfm.linkability(s, g, bins=10), scores, genuine),
+    "fuse_models": (
+        lambda a, b: jfm.fuse_models([jfm.Templates(ids, a)], [jfm.Templates(ids, b)]),
+        *(x, y),
+    ),
+    **{
+        f"defence {type(d).__name__}": (lambda x, d=d: d(x, ids // 2), x)
+        for d in (
+            jfm.defences.Noise(some_key, 0.5),
+            jfm.defences.Quantise(2),
+            jfm.defences.Truncate(3),
+            jfm.defences.Rotate(some_key),
+            jfm.defences.UserKeys(some_key),
+        )
+    },
     "cross_match": (_count_tile, x, y, rows),
     "cross_match inside": (
         lambda a, b: _count_in_tile(a, b, rows, np.zeros(bins, np.int32), size=2),
@@ -124,10 +142,15 @@ cases = {
 
 host_only = {
     "group_templates",
+    "identify_mapped",
     "identity_pairs",
     "label_pairs",
+    "leaked_pairs_attack",
+    "link_sources",
     "load",
     "load_faces",
+    "pair_by_identity",
+    "plan_attack",
     "plan_pairs",
     "plan_verification",
     "save",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from ..core.maps import AbstractMap
 from ..core.types import Numeric
@@ -25,14 +25,16 @@ class MapIdentification(eqx.Module):
     searches: dict[str, Identification]
     mapped_side: str = eqx.field(static=True)
 
-    def hit_rate(self, ranks: Int[np.ndarray, "*r"] | int) -> Float[np.ndarray, "*r"]:
+    def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
         """`Identification.hit_rate` at `ranks`, mean over galleries."""
-        return np.mean([found.hit_rate(ranks) for found in self.searches.values()], axis=0)
+        rates = [found.hit_rate(ranks) for found in self.searches.values()]
+        return np.asarray(np.mean(rates, axis=0))
 
     @property
     def tpir_at_fpir(self) -> Float[np.ndarray, "*q"]:
         """TPIR at each target FPIR, mean over galleries."""
-        return np.mean([found.tpir_at_fpir for found in self.searches.values()], axis=0)
+        rates = [found.tpir_at_fpir for found in self.searches.values()]
+        return np.asarray(np.mean(rates, axis=0))
 
 
 def identify_map(

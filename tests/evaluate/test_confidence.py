@@ -85,7 +85,7 @@ def test_looks_further_where_a_draw_needs_it(monkeypatch):
     weights = np.asarray(bootstrap_weights(key, 5, 25))
     theirs = np.array([resample(scores, w) for w in weights])
     np.testing.assert_array_equal(ours.replicates, theirs[:, 1:])
-    assert sizes == [53, 226]
+    assert sizes == [64, 226]  # a power of two, then all
 
 
 def test_the_estimate_is_tar_at_far():

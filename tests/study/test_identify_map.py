@@ -73,7 +73,7 @@ def test_sides_weights_and_the_native_model(world):
         weights=np.full(len(target), 2.0, np.float32),
     )
     np.testing.assert_array_equal(native.searches["G1"].rank, both.searches["G1"].rank)
-    assert native.hit_rate(1) > 0.5
+    assert native.hit_rate(np.array([1]))[0] > 0.5
 
 
 @pytest.mark.usefixtures("unchecked_types")

@@ -1,0 +1,80 @@
+"""Tables of `reidentification`: its results in words."""
+
+import numpy as np
+from rich.table import Table
+
+from .canonical_faces_report import short, style
+from .harness import console
+
+
+def off(values: np.ndarray) -> np.ndarray:
+    """Mean over ordered pairs of two models, of `(..., N, N, metric)`."""
+    return values[..., ~np.eye(values.shape[-2], dtype=bool), :].mean(axis=-2)
+
+
+def on(values: np.ndarray) -> np.ndarray:
+    """Mean over the models, each attacked by its owner."""
+    return values[..., np.eye(values.shape[-2], dtype=bool), :].mean(axis=-2)
+
+
+def with_spread(values: np.ndarray) -> list[str]:
+    """Mean over deals `(deal, metric)`, ± their standard deviation."""
+    spread = values.std(axis=0, ddof=1) if len(values) > 1 else [None] * values.shape[1]
+    both = zip(values.mean(axis=0), spread, strict=True)
+    return [short(m) + ("" if s is None else f" ± {short(s)}") for m, s in both]
+
+
+def report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares) -> None:
+    """Rank-1 against pairs; then all metrics with the baselines."""
+    table = Table(title="Rank-1 against leaked pairs, mean over targets and attackers",
+                  **style)  # fmt: skip
+    table.add_column("pairs", justify="right")
+    for kind in kinds:
+        table.add_column(kind, justify="right", no_wrap=True)
+    for k, size in enumerate(sizes):
+        cells = (with_spread(off(found[f"pairs/{kind}"][:, k]))[0] for kind in kinds)
+        table.add_row(str(size), *cells)
+    console.print(table)
+
+    table = Table(
+        title=f"At {sizes[-1]} leaked pairs, and what to hold it against", **style
+    )
+    table.add_column("attack", no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric, no_wrap=True)
+    rows = {kind: off(found[f"pairs/{kind}"][:, -1]) for kind in kinds}
+    rows |= {f"{k}, rows as they are": off(found[f"as they are/{k}"]) for k in kinds}
+    rows["rotation, all other models fused"] = found["fused"].mean(axis=1)
+    for share in wrong_shares:
+        rows[f"rotation, {share:.0%} of pairs wrong"] = off(found[f"wrong pairs/{share:g}"])
+    for kind in kinds[1:]:
+        rows[f"control: {kind}, pairs at random"] = off(found[f"random pairing/{kind}"])
+    rows["control: identity map"] = off(found["identity map"])
+    rows["ceiling: attacker owns the target"] = on(found["pairs/ridge"][:, -1])
+    for name, values in rows.items():
+        table.add_row(name, *with_spread(values))
+    table.add_row("chance", short(plan.chance(1)), short(plan.chance(5)), "", "")
+    table.add_row("chance, knowing the data set", short(guess), "", "", "")
+    console.print(table)
+    console.print(
+        f"Mean over targets and attackers' models, ± sd over {config.splits} deals of the "
+        "people. Spaces are taken about the mean of the leaked rows unless it says as they "
+        f"are; ridge: penalty {config.ridge:g} a pair. Chance: rank / "
+        f"{plan.gallery_size} people in the gallery.\n"
+    )
+
+
+def report_people(values, people_grid, images_grid) -> None:
+    """Rank-1 by how many people leak, and how many images of each."""
+    table = Table(title="Rank-1 by leaked people and images of each, ridge", **style)
+    table.add_column("people", justify="right")
+    for images in images_grid:
+        table.add_column(f"{images} images each", justify="right")
+    rank1 = off(values)[..., 0].mean(axis=0)
+    for people, row in zip(people_grid, rank1, strict=True):
+        cells = (
+            f"{short(r)} ({people * k} pairs)"
+            for r, k in zip(row, images_grid, strict=True)
+        )
+        table.add_row(str(people), *cells)
+    console.print(table)
