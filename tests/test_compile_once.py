@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
@@ -19,7 +20,11 @@ scores, genuine = x @ y.T, np.eye(20, dtype=bool)
 ridges = 0.0, 0.1, 1.0
 weights = [np.linspace(low, 1, 20, dtype=np.float32) for low in (0.0, 0.3, 0.5)]
 fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
-arrays = {"fars": [np.float32(far) for far in fars], "ridge": np.float32(ridges)}
+arrays = {
+    "fars": [np.float32(far) for far in fars],
+    "ridge": np.float32(ridges),
+    "rank": np.int32((1, 2, 3)),
+}
 
 table = lambda kind: lambda ridge: jfm.fit_all_pairs(joint, kind, ridge=ridge)
 pool = lambda w: jfm.pool_templates(x, grouping, weights=w)
@@ -46,6 +51,11 @@ sweeps = {
     "joint_moments weights": (lambda w: jfm.joint_moments(rows, w), weights),
     "pool_templates weights": (pool, weights),
     "pool_mapped weights": (pool_through, weights),
+    "choose_pairs ridge": (
+        lambda r: jfm.choose_pairs(x, 5, ridge=r + jnp.float32(1e-3)),
+        list(map(jnp.float32, ridges)),
+    ),
+    "rank_path rank": (lambda rank: jfm.rank_path(joint).at(rank), (1, 2, 3)),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},
 }
 each_sweep = pytest.mark.parametrize("sweep", sweeps, ids=sweeps)
