@@ -75,7 +75,8 @@ def mean_table(source, fars, means) -> None:
 
 
 def sweep_table(what: str, swept, fars) -> None:
-    table = Table(title=f"Median TAR at FAR 0.01 by {what}", **style)
+    console.print(f"[italic]Median TAR at FAR 0.01 by {what}")  # wider than the table
+    table = Table(**style)
     table.add_column("", no_wrap=True)
     for size in swept.sizes:
         table.add_column(f"{size:,}", justify="right", no_wrap=True)
@@ -97,8 +98,9 @@ def ledger_table(source, ledger) -> None:
 def pedigree_table(data, tests) -> None:
     if not tests:
         return
-    title = f"TAR at FAR 0.01 where two models share a trait: {data.about['source']}"
-    table = Table(title=title, **style)
+    console.print("[italic]Does TAR at FAR 0.01 go with what two models share? "
+                  f"{data.about['source']}")  # fmt: skip
+    table = Table(**style)
     for name in ("trait", "map", "correlation", "p, models permuted"):
         table.add_column(name, no_wrap=True)
     for test in tests:
@@ -113,13 +115,17 @@ def draw(data, fars, rates, subsets, ranks) -> dict:
     """Figures 2 to 6 of the paper, Figure 2 also in centred spaces, and TAR by rank."""
     order, source = order_of(rates), data.about["source"]
     names = [data.names[i] for i in order]
+    native = np.diagonal(rates["linear"])
+    known = [far for far, row in zip(fars, native, strict=True) if not np.isnan(row).all()]
 
     def grid(kinds, some):
+        some = [far for far in some if far in known]
         at = [fars.index(far) for far in some]
         tables = {k: rates[k][np.ix_(order, order, at)] for k in kinds}
         return plot_tar_grid(tables, names, some, title=f"{source}; diagonal: native")
 
     def boxes(swept, some, **words):
+        some = [far for far in some if far in known]
         at = [fars.index(far) for far in some]
         values = {kind: x[..., at] for kind, x in swept.boxes.items()}
         return plot_subset_boxes(values, swept.sizes, some, title=source, **words)
@@ -134,9 +140,9 @@ def draw(data, fars, rates, subsets, ranks) -> dict:
         "rank": boxes(ranks, fars, label="rank of the map"),
     }
     if data.pedigrees is not None:
-        groups = trait_categories(data.pedigrees)
-        values = {kind: rates[kind][..., [1, 3]] for kind in ("linear", "rotation")}
-        title = f"{source}\n{data.about.get('pedigree labels', '')}".strip()
-        some = (fars[1], fars[3])
-        figures["figure5"] = plot_categories(values, groups, some, title=title)
+        groups, some = trait_categories(data.pedigrees), (1e-1, 1e-2)
+        at = [fars.index(far) for far in some]
+        values = {kind: rates[kind][..., at] for kind in ("linear", "rotation")}
+        note = "\nlabels of the paper's models" if "pedigree labels" in data.about else ""
+        figures["figure5"] = plot_categories(values, groups, some, title=source + note)
     return figures

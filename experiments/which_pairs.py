@@ -237,10 +237,8 @@ def by_data_set(study: Study) -> dict[str, jfm.Transfer]:
     some = {k: rows[:: max(1, len(rows) // 320)] for k, rows in test.items()}
     judges = {name: judge(faces, spaces, rows) for name, rows in some.items()}
     move = lambda rows: jfm.transfer_maps(spaces, rows, judges, kinds, names=faces.names)
-    return {
-        "all images": move(fit),
-        f"{least} images": move({name: pick(rows) for name, rows in fit.items()}),
-    }
+    found = {f"{least} images": move({name: pick(rows) for name, rows in fit.items()})}
+    return found if study.config.quick else {"all images": move(fit)} | found
 
 
 def gather_rows(surface, chosen: Choices, parts, moved):

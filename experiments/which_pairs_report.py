@@ -12,7 +12,7 @@ from jfacemap.plot.boxes import colours
 from .harness import console
 
 
-style: dict[str, Any] = {"title_justify": "left", "box": rich.box.SIMPLE_HEAD}
+style: dict[str, Any] = {"box": rich.box.SIMPLE_HEAD}
 
 
 def short(rate: float) -> str:
@@ -31,7 +31,7 @@ def report(surface, chosen, parts, moved, repeats: int) -> None:
         for i, count in enumerate(surface.people):
             table.add_row(str(count), *map(short, mean[i]))
         console.print(table)
-    console.print(f"Means of {repeats} draws; on a diagonal the number of pairs is one.\n")
+    console.print(f"Means of {repeats} draws; along a diagonal pairs are as many.\n")
     table = new_table("images, chosen in three ways", chosen.sizes)
     for (way, kind), values in chosen.tar.items():
         table.add_row(f"{kind}, {way}", *map(short, off_mean(values).mean(axis=1)))
@@ -51,7 +51,8 @@ def report(surface, chosen, parts, moved, repeats: int) -> None:
 
 
 def new_table(title: str, columns) -> Table:
-    table = Table(title=f"Mean TAR at FAR 0.01 by {title}", **style)
+    console.print(f"[italic]Mean TAR at FAR 0.01 by {title}")  # wider than the table
+    table = Table(**style)
     table.add_column("", no_wrap=True)
     for name in columns:
         table.add_column(str(name), justify="right", no_wrap=True)

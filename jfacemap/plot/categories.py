@@ -21,7 +21,7 @@ def plot_categories(
     """
     names, kinds = list(categories), list(tar)
     figure = Figure(
-        figsize=((1 + 0.55 * len(names)) * len(fars) + 0.6, 2.9 * len(kinds) + 1),
+        figsize=(max((1 + 0.55 * len(names)) * len(fars), 6) + 0.6, 2.9 * len(kinds) + 1),
         layout="constrained",
     )
     axes = figure.subplots(len(kinds), len(fars), sharex=True, sharey=True, squeeze=False)
