@@ -111,8 +111,11 @@ def pedigree_table(data, tests) -> None:
         console.print(f"Pedigrees: {data.about['pedigree labels']}.\n")
 
 
-def draw(data, fars, rates, subsets, ranks) -> dict:
-    """Figures 2 to 6 of the paper, Figure 2 also in centred spaces, and TAR by rank."""
+def draw(data, fars, rates, subsets, ranks, few: bool) -> dict:
+    """Figures 2 to 6 of the paper, Figure 2 also in centred spaces, and TAR by rank.
+
+    With `few` one of each sort: Figures 2, 3 and 5.
+    """
     order, source = order_of(rates), data.about["source"]
     names = [data.names[i] for i in order]
     native = np.diagonal(rates["linear"])
@@ -133,12 +136,15 @@ def draw(data, fars, rates, subsets, ranks) -> dict:
     three = 1e-1, 1e-3, 1e-5
     figures = {
         "figure2": grid(("linear", "rotation"), three),
-        "figure2_centred": grid(("linear, centred", "rotation, centred"), three),
         "figure3": boxes(subsets, (1e-2,)),
-        "figure4": grid(("linear", "rotation", "identity"), fars),
-        "figure6": boxes(subsets, fars),
-        "rank": boxes(ranks, fars, label="rank of the map"),
     }
+    if not few:
+        figures |= {
+            "figure2_centred": grid(("linear, centred", "rotation, centred"), three),
+            "figure4": grid(("linear", "rotation", "identity"), fars),
+            "figure6": boxes(subsets, fars),
+            "rank": boxes(ranks, fars, label="rank of the map"),
+        }
     if data.pedigrees is not None:
         groups, some = trait_categories(data.pedigrees), (1e-1, 1e-2)
         at = [fars.index(far) for far in some]
