@@ -293,12 +293,12 @@ def check_claims(rates, subsets: Sweep, ranks: Sweep, width: int) -> list[claims
     """The sentences of the paper, in plain spaces, counted."""
     at = fars.index(1e-2)
     linear, rotation = rates["linear"], rates["rotation"]
-    boxes = [subsets.boxes[kind][..., at] for kind in swept]
+    first, second = (subsets.boxes[kind][..., at] for kind in swept)
     both = np.concatenate([linear, rotation], axis=-1)
     return [
         claims.none_beats_both(both),
         claims.rotation_costs_more(linear, rotation),
-        claims.rotation_is_ahead_below(*boxes, subsets.sizes, 2 * width),
+        claims.rotation_is_ahead_below(first, second, subsets.sizes, 2 * width),
         claims.rotation_is_symmetric(rotation, linear),
         claims.unmapped_is_random(rates["identity"], fars),
         claims.few_dimensions_suffice(ranks.boxes["linear"][..., at], ranks.sizes),

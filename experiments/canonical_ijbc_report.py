@@ -62,8 +62,9 @@ def mean_table(source, fars, means) -> None:
     table.add_column("95 % at 0.01", no_wrap=True)
     table.add_column("published, IJB-C")
     for name, (mean, ends) in means.items():
-        known = "= FAR" if name == "identity" else published.mean_tar.get(name)
-        known = short(known) if isinstance(known, float) else known or ""
+        known = "= FAR" if name == "identity" else ""
+        if name in published.mean_tar:
+            known = short(published.mean_tar[name])
         interval = "" if ends is None else f"\\[{short(ends[0, at])} {short(ends[1, at])}]"
         table.add_row(name, *map(short, mean), interval, known)
     console.print(table)

@@ -19,7 +19,7 @@ def short(rate: float) -> str:
     return f"{rate:.3f}".replace("0.", ".", 1)
 
 
-def off_mean(tar) -> np.ndarray:
+def off_mean(tar) -> Any:
     """Mean over ordered pairs of models of `(..., source, target)`."""
     return tar[..., ~np.eye(tar.shape[-1], dtype=bool)].mean(axis=-1)
 

@@ -73,15 +73,15 @@ def qap_test(
     either table is constant off its diagonal, or holds NaN there. Raises `ValueError`
     for tables that are not square and alike, of fewer than three models.
     """
-    values, relation = np.float64(as_array(values)), np.float64(as_array(relation))
-    n = len(values)
-    if values.shape != (n, n) or relation.shape != (n, n) or n < 3:
+    tables = [np.asarray(as_array(x), np.float64) for x in (values, relation)]
+    n = len(tables[0])
+    if any(table.shape != (n, n) for table in tables) or n < 3:
         raise ValueError(
             "Two tables of the same three or more models, (N, N); got "
-            f"{values.shape} and {relation.shape}."
+            f"{tables[0].shape} and {tables[1].shape}."
         )
     off = ~np.eye(n, dtype=bool)
-    a, b = _standard(values, off), _standard(relation, off)
+    a, b = (_standard(table, off) for table in tables)
     exact = math.factorial(n) <= permutations
     if exact:
         orders = np.array(list(itertools.permutations(range(n))))

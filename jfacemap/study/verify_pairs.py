@@ -66,8 +66,9 @@ def verify_pairs(
     found: dict[tuple[str, int, int], TarAtFar] = {}
 
     def judge(key):
-        scores = score_pairs(galleries[key[2]], waiting.pop(key), plan.pairs)
-        inspect(*key, scores)
+        kind, i, j = key
+        scores = score_pairs(galleries[j], waiting.pop(key), plan.pairs)
+        inspect(kind, i, j, scores)
         return tar_at_far(scores, plan.genuine, fars, rule=rule)
 
     for i in range(n):
