@@ -1,5 +1,6 @@
 """Run an experiment from the command line and leave a complete record of it."""
 
+import contextlib
 import csv
 import dataclasses
 import datetime
@@ -9,7 +10,7 @@ import pathlib
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.progress import Progress
 
 
 packages = "jfacemap", "jax", "jaxlib", "numpy"
@@ -80,6 +82,14 @@ def launch(
     partial.rename(out)
     files = ", ".join(sorted(p.name for p in out.iterdir()))
     console.print(f"\n{seconds:.0f} s. Results in [bold]{out}[/bold]: {files}")
+
+
+@contextlib.contextmanager
+def watch(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the console; gives the function that moves it, of (done, of how many)."""
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _write_rows(path: pathlib.Path, rows: list[Mapping[str, Any]]) -> None:

@@ -13,14 +13,13 @@ import jax
 import numpy as np
 import rich.box
 import tyro
-from rich.progress import Progress
 from rich.table import Table
 
 import jfacemap as jfm
 from jfacemap.plot.boxes import plot_subset_boxes
 
 from .canonical_faces import centre, fit_rows, held_out_pairs, unit_spaces
-from .harness import console, launch, Results
+from .harness import console, launch, Results, watch
 
 
 fars = 1e-1, 1e-2, 1e-3
@@ -70,15 +69,14 @@ def run(config: Config) -> Results:
     sizes = sizes_of(int(used.sum()), config.quick)
     repeats = 1 if config.quick else config.repeats
     boxes, native, arrays = {}, {}, {"sizes": np.array(sizes), "fars": np.array(fars)}
-    with Progress(console=console, transient=True) as bar:
-        for suffix, spaces in (("", plain), (", centred", centre(plain, used))):
-            rows = [x[padded] for x in spaces]
+    for suffix, spaces in (("", plain), (", centred", centre(plain, used))):
+        rows = [x[padded] for x in spaces]
 
-            def evaluate(maps, rows=rows):
-                scores = jfm.cross_scores(maps, rows)
-                return np.asarray(jfm.table_tar(scores, same, fars, valid=valid).tar)
+        def evaluate(maps, rows=rows):
+            scores = jfm.cross_scores(maps, rows)
+            return np.asarray(jfm.table_tar(scores, same, fars, valid=valid).tar)
 
-            task = bar.add_task(f"subsets{suffix}", total=None)
+        with watch(f"subsets{suffix}") as progress:
             swept = jfm.sweep_subsets(
                 jax.random.key(config.seed),
                 [np.asarray(x)[used] for x in spaces],
@@ -87,15 +85,13 @@ def run(config: Config) -> Results:
                 kinds,
                 evaluate=evaluate,
                 names=faces.names,
-                progress=lambda done, total, task=task: bar.update(
-                    task, completed=done, total=total
-                ),
+                progress=progress,
             )
-            for kind in kinds:
-                boxes[kind + suffix] = swept.boxes(kind)
-                arrays[kind + suffix] = swept.values[kind]
-            diagonal = np.diagonal(swept.values["linear"][-1, 0])
-            native["native" + suffix] = diagonal.mean(axis=1)
+        for kind in kinds:
+            boxes[kind + suffix] = swept.boxes(kind)
+            arrays[kind + suffix] = swept.values[kind]
+        diagonal = np.diagonal(swept.values["linear"][-1, 0])
+        native["native" + suffix] = diagonal.mean(axis=1)
     report(boxes, native, sizes, repeats)
     figure = lambda suffix: plot_subset_boxes(
         {kind: boxes[kind + suffix] for kind in kinds},

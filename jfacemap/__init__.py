@@ -37,6 +37,7 @@ from .evaluate.identities import (
 )
 from .evaluate.linkability import Linkability as Linkability, linkability as linkability
 from .evaluate.match_counts import FineCounts as FineCounts, MatchCounts as MatchCounts
+from .evaluate.matrix_permutation import qap_test as qap_test, QapTest as QapTest
 from .evaluate.pooling import (
     pool_mapped as pool_mapped,
     pool_templates as pool_templates,
@@ -96,7 +97,18 @@ from .study.identify_map import (
     MapIdentification as MapIdentification,
 )
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
+from .study.design import Choice as Choice, choose_pairs as choose_pairs
+from .study.identity_parts import (
+    identity_parts as identity_parts,
+    IdentityParts as IdentityParts,
+)
+from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.surface import (
+    IdentitySurface as IdentitySurface,
+    sweep_identities as sweep_identities,
+)
 from .study.sweep import SubsetSweep as SubsetSweep, sweep_subsets as sweep_subsets
+from .study.transfer import Transfer as Transfer, transfer_maps as transfer_maps
 from .study.verify_map import (
     ijb_fars as ijb_fars,
     MapVerdict as MapVerdict,

@@ -1,6 +1,7 @@
 """Numbers are traced, never static: a sweep over one compiles on its first call alone."""
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
@@ -18,8 +19,13 @@ scores, genuine = x @ y.T, np.eye(20, dtype=bool)
 ridges = 0.0, 0.1, 1.0
 weights = [np.linspace(low, 1, 20, dtype=np.float32) for low in (0.0, 0.3, 0.5)]
 fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
-arrays = {"fars": [np.float32(far) for far in fars], "ridge": np.float32(ridges)}
-arrays |= {"prior": np.float32(ridges), "bits": np.int32((1, 2, 4))}
+arrays = {
+    "prior": np.float32(ridges),
+    "bits": np.int32((1, 2, 4)),
+    "fars": [np.float32(far) for far in fars],
+    "ridge": np.float32(ridges),
+    "rank": np.int32((1, 2, 3)),
+}
 
 table = lambda kind: lambda ridge: jfm.fit_all_pairs(joint, kind, ridge=ridge)
 pool = lambda w: jfm.pool_templates(x, grouping, weights=w)
@@ -52,6 +58,11 @@ sweeps = {
     "linkability prior": (lambda p: jfm.linkability(scores, genuine, prior=p), ridges[1:]),
     "Noise size": (lambda s: jfm.defences.Noise(jr.key(0), s)(x, ids), ridges),
     "Quantise bits": (lambda b: jfm.defences.Quantise(b)(x, ids), (1, 2, 4)),
+    "choose_pairs ridge": (
+        lambda r: jfm.choose_pairs(x, 5, ridge=r + jnp.float32(1e-3)),
+        list(map(jnp.float32, ridges)),
+    ),
+    "rank_path rank": (lambda rank: jfm.rank_path(joint).at(rank), (1, 2, 3)),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},
 }
 each_sweep = pytest.mark.parametrize("sweep", sweeps, ids=sweeps)

@@ -9,6 +9,7 @@ from .arrays import (
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .map_file import MapHeader as MapHeader, read_header as read_header
+from .model_folder import ModelRows as ModelRows, open_models as open_models
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
 from .store import EmbeddingStore as EmbeddingStore, MeshRows as MeshRows

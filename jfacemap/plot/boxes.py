@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 
 colours = {"linear": "#0072B2", "rotation": "#E69F00", "affine": "#009E73"}
-"""Of the kinds the paper draws; told apart by colour-blind eyes and in grey."""
+"""Of the kinds of maps; told apart by colour-blind eyes and in grey."""
 
 
 def plot_subset_boxes(
@@ -17,12 +17,13 @@ def plot_subset_boxes(
     *,
     native: Sequence[float] | None = None,
     title: str = "",
+    label: str = "pairs of images fitted on",
 ) -> Figure:
     """One panel per FAR; in it a box per size and kind. Returns the figure.
 
     `boxes[kind]` is `(size, pair, far)`: each point of a box is one ordered pair of two
     models, the mean over its subsets. Boxes are quartiles, whiskers reach the extremes.
-    `native (far,)`: mean TAR without a map, drawn as a line.
+    `native (far,)`: mean TAR without a map, drawn as a line. `label`: what the sizes are.
     """
     figure = Figure(figsize=(3.6 * len(fars) + 1, 3.8), layout="constrained")
     axes = figure.subplots(1, len(fars), sharey=True, squeeze=False)[0]
@@ -49,7 +50,7 @@ def plot_subset_boxes(
         ax.set_ylim(0, 1)
         ax.grid(axis="y", alpha=0.3)
     axes[0].set_ylabel("TAR")
-    figure.supxlabel("pairs of images fitted on", fontsize=10)
+    figure.supxlabel(label, fontsize=10)
     handles = [
         axes[0].fill_between([], [], color=colours.get(kind, f"C{i}"), label=kind)
         for i, kind in enumerate(boxes)

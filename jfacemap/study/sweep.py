@@ -78,20 +78,18 @@ def sweep_subsets(
     chosen. Raises `ValueError` for a size that cannot be drawn or another kind.
     """
     embeddings = [as_array(x) for x in embeddings]
-    n, least = len(embeddings[0]), min(x.shape[1] for x in embeddings)
+    n = len(embeddings[0])
     names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
     wrong = [size for size in sizes if not 0 < size <= n]
     if wrong:
         raise ValueError(f"Subsets have 1 to {n} rows, as many as there are; got {wrong}.")
-    unknown = [kind for kind in kinds if kind not in known]
-    if unknown:
-        raise ValueError(f"kind is one of {', '.join(known)}; got {unknown}.")
+    check_kinds(kinds)
     values: dict[str, list] = {kind: [] for kind in kinds}
     for i, size in enumerate(sizes):
         found: dict[str, list] = {kind: [] for kind in kinds}
         for j, rows in enumerate(subset_rows(key, n, size, repeats)):
             subset = [x[rows] for x in embeddings]
-            for kind, maps in _fit(subset, kinds, names, few=size < least).items():
+            for kind, maps in fit_subset(subset, kinds, names).items():
                 found[kind].append(np.asarray(evaluate(maps)))
             progress(i * repeats + j + 1, len(sizes) * repeats)
         for kind in kinds:
@@ -100,11 +98,22 @@ def sweep_subsets(
     return SubsetSweep(stacked, tuple(sizes), repeats, names)
 
 
-def _fit(subset, kinds, names, few: bool) -> dict[str, PairMaps]:
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise `ValueError` for a kind that cannot be fitted on subsets."""
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise ValueError(f"kind is one of {', '.join(known)}; got {unknown}.")
+
+
+def fit_subset(
+    rows: Sequence[Float[Numeric, "n _"]], kinds: Sequence[str], names: Sequence[str]
+) -> dict[str, PairMaps]:
+    """Maps of each kind from a few rows: in their span if a model has more dimensions."""
+    few = rows[0].shape[0] < min(x.shape[1] for x in rows)
     fast = [kind for kind in kinds if few and kind != "affine"]
-    maps = {kind: fit_few_rows(subset, kind, names=names) for kind in fast}
+    maps = {kind: fit_few_rows(rows, kind, names=names) for kind in fast}
     rest = [kind for kind in kinds if kind not in fast]
     if rest:
-        joint = joint_moments(subset, names=names)
+        joint = joint_moments(rows, names=names)
         maps |= {kind: fit_all_pairs(joint, kind) for kind in rest}
     return maps

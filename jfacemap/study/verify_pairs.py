@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from ..data.protocol import Protocol
 from ..evaluate.pooling import pool_mapped, pool_templates
@@ -35,6 +36,7 @@ def verify_pairs(
     rule: str = "strict",
     normalize_images: bool = True,
     pool_first: bool = False,
+    inspect: Callable[[str, int, int, Array], None] = lambda kind, i, j, scores: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PairVerdicts:
     """`verify_map` of all ordered pairs of N models, for each kind of map.
@@ -46,6 +48,8 @@ def verify_pairs(
       loads model i, called once, one model in memory at a time.
     - `protocol`, `fars`, `rule`, `normalize_images`, `pool_first`: as in `verify_map`.
       Probes are mapped, galleries are the target's own.
+    - `inspect`: called with kind, source, target and the scores `(P,)` of each pair of
+      models, which are not kept, for intervals say. Of the diagonal the kind is "native".
     - `progress`: called with (model pairs done, of how many).
 
     Memory is one model's images and the probe templates of the pairs that wait for their
@@ -61,16 +65,17 @@ def verify_pairs(
     waiting: dict[tuple[str, int, int], Templates] = {}
     found: dict[tuple[str, int, int], TarAtFar] = {}
 
-    def score(gallery, probes):
-        return tar_at_far(
-            score_pairs(gallery, probes, plan.pairs), plan.genuine, fars, rule=rule
-        )
+    def judge(key):
+        kind, i, j = key
+        scores = score_pairs(galleries[j], waiting.pop(key), plan.pairs)
+        inspect(kind, i, j, scores)
+        return tar_at_far(scores, plan.genuine, fars, rule=rule)
 
     for i in range(n):
         galleries.append(_read(load(i), i, names, plan, maps, options, pool_first, waiting))
         ready = [key for key in waiting if key[2] < len(galleries)]
         for key in ready:
-            found[key] = score(galleries[key[2]], waiting.pop(key))
+            found[key] = judge(key)
             progress(len(found), n * (len(maps) * (n - 1) + 1))
     tables = {}
     for kind in maps:

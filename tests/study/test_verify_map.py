@@ -4,6 +4,7 @@ import pytest
 
 import jfacemap as jfm
 from jfacemap.data.protocol import Protocol
+from jfacemap.study.pooled import pool_protocol, pool_rows
 from jfacemap.study.verify_map import plan_verification, verify_map
 from jfacemap.study.verify_pairs import verify_pairs
 
@@ -110,6 +111,33 @@ def test_all_pairs_equal_a_loop(load):
             np.testing.assert_allclose(
                 found.tar[kind].threshold[i, j], alone.threshold, atol=1e-5
             )
+
+
+def test_scores_can_be_inspected():
+    protocol, who = small_protocol()
+    spaces, seen = models(who, (8, 8)), {}
+    joint = jfm.joint_moments([unit(x) for x in spaces])
+    maps = {"rotation": jfm.fit_all_pairs(joint, "rotation")}
+
+    def inspect(kind, i, j, scores):
+        seen[kind, i, j] = jfm.tar_at_far(scores, protocol.genuine, fars).tar
+
+    found = verify_pairs(maps, spaces, protocol, fars=fars, inspect=inspect)
+    assert set(seen) == {("native", 0, 0), ("native", 1, 1), ("rotation", 0, 1),
+                         ("rotation", 1, 0)}  # fmt: skip
+    for (_, i, j), tar in seen.items():
+        np.testing.assert_array_equal(found.tar["rotation"].tar[i, j], tar)
+
+
+def test_a_protocol_of_templates_is_pooling_first():
+    protocol, who = small_protocol()
+    spaces = models(who, (8, 10))
+    m = jfm.fit_linear(*map(unit, spaces))
+    pooled = pool_protocol(protocol)
+    assert pooled.n_images == protocol.n_templates == pooled.n_templates
+    ours = verify_map(m, *(pool_rows(protocol, x) for x in spaces), pooled, fars=fars)
+    theirs = verify_map(m, *spaces, protocol, fars=fars, pool_first=True)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=3e-6)
 
 
 def test_wrong_rows_widths_and_sides_are_refused(unchecked_types):

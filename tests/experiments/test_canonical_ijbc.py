@@ -1,0 +1,72 @@
+"""What `canonical_ijbc` reads, pairs and counts; `--quick` runs it whole."""
+
+import jax
+import numpy as np
+import pytest
+
+import jfacemap as jfm
+from experiments import canonical_ijbc
+from experiments.canonical_ijbc import Config
+from jfacemap.study.pedigree import Pedigree
+
+
+@pytest.fixture(scope="module")
+def world():
+    return jfm.data.simulate_ijb(jax.random.key(0), scale=0.003, models=2, width=8)
+
+
+@pytest.fixture
+def folders(world, tmp_path):
+    jfm.data.write_ijb(world.protocol, tmp_path / "ijb")
+    (tmp_path / "embeddings").mkdir()
+    for name, i in (("V-R50-A", 0), ("ours", 1)):
+        np.save(tmp_path / "embeddings" / f"{name}.npy", world.embeddings(i))
+    both = {"ijb": tmp_path / "ijb", "embeddings": tmp_path / "embeddings"}
+    return Config(**both, protocol="simulated")
+
+
+def test_folders_give_the_protocol_and_unit_rows(world, folders):
+    data = canonical_ijbc.open_data(folders)
+    assert data.names == ("V-R50-A", "ours")
+    np.testing.assert_array_equal(data.protocol.pairs, world.protocol.pairs)
+    x = world.embeddings(1)
+    truth = x / np.linalg.norm(x, axis=1, keepdims=True)
+    np.testing.assert_allclose(data.load(1), truth, atol=1e-6)
+    assert data.about["source"] == "real embeddings of 2 models, protocol simulated"
+
+
+def test_pedigrees_come_from_the_paper_and_from_a_file(folders):
+    assert canonical_ijbc.open_data(folders).pedigrees is None
+    path = folders.embeddings / "pedigree.csv"
+    path.write_text("name,data,arch,loss\nours,VGGFace2,,ArcFace\n")
+    first, second = canonical_ijbc.open_data(folders).pedigrees
+    assert first == Pedigree("VGGFace2", "ResNet", "ArcFace")
+    assert second == Pedigree("VGGFace2", None, "ArcFace")
+
+
+def test_one_folder_is_not_enough(folders):
+    with pytest.raises(jfm.data.InputError, match="go together"):
+        canonical_ijbc.open_data(Config(ijb=folders.ijb))
+
+
+def test_every_probe_has_its_subject(world):
+    protocol = world.protocol
+    who = canonical_ijbc.probe_subjects(protocol)
+    person = {t: p for t, p in zip(protocol.template, world.person, strict=True)}
+    of_probe = np.array([person[t] for t in protocol.pairs[:, 1]])
+    of_gallery = np.array([person[t] for t in protocol.pairs[:, 0]])
+    np.testing.assert_array_equal(of_probe == of_gallery, protocol.genuine)
+    pairs = set(zip(who.tolist(), of_probe.tolist(), strict=True))
+    assert len(pairs) == len(set(who.tolist())) == len(set(of_probe.tolist()))
+
+
+def test_means_are_over_pairs_and_over_models_and_intervals_of_the_mean():
+    tar = np.arange(4.0).reshape(2, 2, 1) / 10
+    draws = lambda *r: type("Spread", (), {"replicates": np.array(r)[:, None]})
+    spread = {("linear", 0, 1): draws(0.1, 0.3), ("linear", 1, 0): draws(0.3, 0.1)}
+    means = canonical_ijbc.mean_rows({"linear": tar, "linear, centred": tar}, spread)
+    assert means["native"][0] == pytest.approx(0.15)
+    mean, ends = means["linear"]
+    assert mean == pytest.approx(0.15)
+    np.testing.assert_allclose(ends, 0.2)  # the two go up and down together
+    assert means["linear, centred"][1] is None
