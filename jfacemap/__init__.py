@@ -92,16 +92,16 @@ from .study.attack import (
     plan_attack as plan_attack,
 )
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
+from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,
 )
-from .study.linkage import link_sources as link_sources, Linkage as Linkage
-from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.identity_parts import (
     identity_parts as identity_parts,
     IdentityParts as IdentityParts,
 )
+from .study.linkage import link_sources as link_sources, Linkage as Linkage
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.surface import (
     IdentitySurface as IdentitySurface,
