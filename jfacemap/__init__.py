@@ -1,5 +1,8 @@
 """jfacemap: do two embedding models see the same thing, and what is the map between?"""
 
+import importlib as _importlib
+import typing as _typing
+
 from . import data as data
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
 from .core.linalg import unit as unit
@@ -76,6 +79,7 @@ from .fit.rotation import (
 )
 from .fit.standardize import fit_standardize as fit_standardize
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
+from .study.embed import embed as embed
 from .study.sweep import SubsetSweep as SubsetSweep, sweep_subsets as sweep_subsets
 from .study.verify_map import (
     ijb_fars as ijb_fars,
@@ -85,3 +89,17 @@ from .study.verify_map import (
     verify_map as verify_map,
 )
 from .study.verify_pairs import PairVerdicts as PairVerdicts, verify_pairs as verify_pairs
+
+
+if _typing.TYPE_CHECKING:
+    from . import onnx2jax as onnx2jax
+
+
+def __getattr__(name: str):
+    if name == "onnx2jax":  # its many operators wait until they are wanted
+        return _importlib.import_module(".onnx2jax", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), "onnx2jax"})

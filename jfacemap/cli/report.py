@@ -1,11 +1,12 @@
 """What a person sees: tables on stdout, progress and warnings on stderr."""
 
+import contextlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,14 @@ def progress(steps: Sequence, title: str) -> Iterable:
     """`steps`, with a bar on stderr while they last if someone watches."""
     quiet = len(steps) < 2 or not _err.is_terminal
     return track(steps, title, console=_err, transient=True, disable=quiet)
+
+
+@contextlib.contextmanager
+def meter(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A function of how much is done, and of how much in all, that moves a bar."""
+    with Progress(console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def facts(pairs: Mapping[str, str]) -> None:
