@@ -79,8 +79,34 @@ def align_face(
     a = solve_alignment(points, template * scale[None])
     if not np.isfinite(a).all() or abs(np.linalg.det(a)) < 1e-12:
         raise ValueError("The landmarks are all one point: no face was found there.")
-    transform = need("skimage.transform", "images")
-    warped = transform.warp(
-        image, np.linalg.inv(a), output_shape=size, order=1, preserve_range=True
-    )
-    return np.clip(np.rint(warped), 0, 255).astype(np.uint8)
+    return _warp(image, np.linalg.inv(a), size)
+
+
+def _warp(image: np.ndarray, inverse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Pixels of a new image, each where `inverse` of its (x, y, 1) lies in the old one."""
+    pil = need("PIL.Image", "images")
+    image, inverse = _near(image, inverse, size)
+    # Pillow counts from the corner of a pixel, landmarks count from its middle.
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    where = (shift @ inverse @ np.linalg.inv(shift))[:2].ravel().tolist()
+    bands = image.reshape(*image.shape[:2], -1).astype(np.float32)  # of uint8 it truncates
+    warped = [
+        pil.fromarray(np.ascontiguousarray(bands[..., c])).transform(
+            size[::-1], pil.Transform.AFFINE, where, pil.Resampling.BILINEAR
+        )
+        for c in range(bands.shape[2])
+    ]
+    out = np.rint(np.stack(warped, axis=-1)).clip(0, 255).astype(np.uint8)
+    return out.reshape(*size, *image.shape[2:])
+
+
+def _near(image: np.ndarray, inverse: np.ndarray, size: tuple[int, int]):
+    """The part of an image that is asked for, one pixel at least, and `inverse` into it."""
+    ends = np.array([[-1, -1, 1], [size[1], -1, 1], [-1, size[0], 1], [*size[::-1], 1]])
+    xy = (inverse @ ends.T)[:2]
+    limit = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(xy.min(axis=1)) - 1, 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(xy.max(axis=1)) + 2, low + 1, limit).astype(int)
+    inverse = inverse.copy()
+    inverse[:2, 2] -= low
+    return image[low[1] : high[1], low[0] : high[0]], inverse

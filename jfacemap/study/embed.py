@@ -74,7 +74,7 @@ def embed(
     Call it again to go on after an interruption: images that are in the store are passed
     over, and those that were skipped tried again; rows are in the order of embedding.
     Raises `InputError` if the store was made in another way, `ImportError` with what to
-    install where Pillow (or scikit-image, to align) is missing.
+    install where Pillow is missing.
     """
     check_size(batch_size)
     found = open_images(images)

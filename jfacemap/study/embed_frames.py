@@ -46,8 +46,6 @@ class Frames:
         self._landmarks = None if landmarks is None else _by_index(landmarks, images)
         self._workers = workers or os.cpu_count() or 1
         need("PIL.Image", "images")
-        if landmarks is not None:
-            need("skimage.transform", "images")
 
     def frame(self, i: int) -> UInt8[np.ndarray, "h w c"]:
         """The i-th image; any exception if there is none."""
