@@ -159,7 +159,7 @@ def _fill(
 
     def write(batch: Batch, rows: jax.Array) -> None:
         nonlocal done, committed
-        kept, x = np.array(batch.index, int), np.asarray(rows)[: len(batch.index)]
+        kept, x = np.array(batch.rows, int), np.asarray(rows)[: len(batch.rows)]
         skipped.update({str(images.names[i]): why for i, why in batch.failed.items()})
         finite = np.all(np.isfinite(x), axis=1)
         lost = "its embedding is not finite"
@@ -169,7 +169,7 @@ def _fill(
         if time.monotonic() - committed > commit_seconds:
             store.commit()
             committed = time.monotonic()
-        done += len(batch.index) + len(batch.failed)
+        done += len(batch.rows) + len(batch.failed)
         if progress is not None:
             progress(done, len(images))
 

@@ -22,12 +22,12 @@ Landmarks = Shaped[np.ndarray, "n k 2"] | Mapping[Any, Any]
 
 
 class Batch(NamedTuple):
-    """Pixels (size, h, w, c), of which the first belong to the images `index`.
+    """Pixels (size, h, w, c), of which the first belong to the images `rows`.
 
     `failed`: images without pixels, and why.
     """
 
-    index: list[int]
+    rows: list[int]
     pixels: UInt8[np.ndarray, "size h w c"]
     failed: dict[int, str]
 
