@@ -8,8 +8,7 @@ import PIL.Image
 import pytest
 
 import jfacemap as jfm
-from jfacemap.cli import embed as command
-from jfacemap.cli import main
+from jfacemap.cli import embed as command, main
 
 from .onnx2jax.build import draws, model, node, runtime
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import UInt8
 
 from ..core.extras import MissingExtra, need
 from ..data.align import align_face
@@ -17,7 +17,7 @@ from ..data.images import Images
 from ..data.preprocess import Preprocess
 
 
-Landmarks = Shaped[np.ndarray, "n k 2"] | Mapping[Any, Any]
+Landmarks = np.ndarray | Mapping[Any, Any]
 """5 or 68 points (x, y) a face: in the order of the images, or by their names."""
 
 
