@@ -1,5 +1,8 @@
 """jfacemap: do two embedding models see the same thing, and what is the map between?"""
 
+import importlib as _importlib
+import typing as _typing
+
 from . import data as data
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
 from .core.linalg import unit as unit
@@ -93,6 +96,7 @@ from .study.attack import (
 )
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
+from .study.embed import embed as embed
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,
@@ -117,3 +121,17 @@ from .study.verify_map import (
     verify_map as verify_map,
 )
 from .study.verify_pairs import PairVerdicts as PairVerdicts, verify_pairs as verify_pairs
+
+
+if _typing.TYPE_CHECKING:
+    from . import onnx2jax as onnx2jax
+
+
+def __getattr__(name: str):
+    if name == "onnx2jax":  # its many operators wait until they are wanted
+        return _importlib.import_module(".onnx2jax", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), "onnx2jax"})

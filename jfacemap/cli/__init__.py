@@ -11,8 +11,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from ..core.extras import MissingExtra
+
 
 commands = {
+    "embed": "Embed images with an ONNX model.",
     "fit": "Fit a map between two models from rows of the same images.",
     "apply": "Map the rows of a file into the other model's space.",
     "verify": "TAR at FAR of one model, of two, or of a map between them.",
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MissingExtra) as error:
             _say("error", error)
             return 2
         except MemoryError as error:

@@ -1,5 +1,6 @@
 """Real data: what ships with the package, and readers for what a user brings."""
 
+from .align import align_face as align_face
 from .arrays import (
     InputError as InputError,
     read_array as read_array,
@@ -8,8 +9,10 @@ from .arrays import (
 )
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
+from .images import Images as Images, open_images as open_images
 from .map_file import MapHeader as MapHeader, read_header as read_header
 from .model_folder import ModelRows as ModelRows, open_models as open_models
+from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
 from .store import EmbeddingStore as EmbeddingStore, MeshRows as MeshRows

@@ -1,27 +1,35 @@
 """From a file or a `ModelProto` to an `OnnxFunction`, or to one error with all faults."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..core.extras import need
 from . import operators  # noqa: F401  fills the registry
+from .cut import cut_at
 from .decode import decode_graph, Decoder
 from .function import OnnxFunction
 from .registry import newest_opset, oldest_opset
 
 
-def load(model) -> OnnxFunction:
+def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     """An ONNX model as a function in JAX.
 
     `model` is the path of a `.onnx` file (weights in files beside it are found) or an
     `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers,
     and the integers of quantised ones; its graph is static.
 
-    Raises `ValueError` for a file that is none, an opset outside 7 to 28, and, all in one
-    message, for every node whose operator or attribute is not supported. Operators and
-    their conformance: `docs/onnx_operators.md`.
+    `outputs` names values inside the graph to give instead of its own outputs, such as
+    what the last layer of a classifier reads: the rest of the model is left out.
+
+    Raises `ValueError` for a file that is none, an opset outside 7 to 28, an output that
+    nothing makes, and, all in one message, for every node whose operator or attribute is
+    not supported; `ImportError` with what to install where `onnx` is missing. Operators
+    and their conformance: `docs/onnx_operators.md`.
     """
+    need("onnx", "onnx")
     import onnx
     import onnx.inliner
 
@@ -33,6 +41,8 @@ def load(model) -> OnnxFunction:
         raise ValueError(f"{where} holds no graph.")
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
+    if outputs is not None:
+        model = cut_at(model, outputs, where)
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
     opset = opsets.get("", newest_opset)
     if not oldest_opset <= opset <= newest_opset:

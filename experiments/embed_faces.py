@@ -1,0 +1,162 @@
+"""From pixels to maps: real faces through real ONNX networks, in JAX all the way.
+
+Embeds ORL and LFW images with a face network and with the features of an ImageNet
+classifier, fits maps between them on every second person, and verifies the other people.
+"""
+
+import dataclasses
+import pathlib
+import tempfile
+import warnings
+from typing import Annotated
+
+import jax.numpy as jnp
+import numpy as np
+import rich.box
+import tyro
+from rich.table import Table
+
+import jfacemap as jfm
+
+from .data_folder import data_folder, find_model
+from .harness import console, launch, Results
+
+
+networks = {
+    "fr_feature": ("mobilefacenet", None),
+    "efficientnet_lite0": ("efficientnet_lite", ["/Reshape_output_0"]),
+}
+"""Each network's preprocessing, and the value inside it that is the embedding."""
+
+fars = 1e-1, 1e-2, 1e-3
+kinds = "identity", "linear", "affine", "rotation"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags."""
+
+    data: pathlib.Path | None = None
+    """Folder of orl_faces.npz, lfw100.npz and the networks; by default $JFACEMAP_DATA."""
+    stores: pathlib.Path | None = None
+    """Folder to keep the embeddings in; another run goes on from them."""
+    out: pathlib.Path | None = None
+    """Run folder; by default runs/embed_faces-<date>."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """A smoke run: eight people, four images of each."""
+
+
+def load_images(folder: pathlib.Path, quick: bool):
+    """Aligned faces (n, 112, 112, 3) and who they show."""
+    with np.load(folder / "orl_faces.npz") as file:
+        gray, orl = file["aligned112"], file["subject"].astype(str)
+    with np.load(folder / "lfw100.npz") as file:
+        colour, lfw = file["aligned112"], file["name"]
+    images = np.concatenate([np.repeat(gray[..., None], 3, axis=-1), colour])
+    who = np.concatenate([np.char.add("orl ", orl), np.char.add("lfw ", lfw)])
+    if quick:
+        some = np.isin(who, np.unique(who)[::7][:8])
+        rows = np.flatnonzero(some)
+        rows = np.concatenate([rows[who[rows] == w][:4] for w in np.unique(who[rows])])
+        images, who = images[rows], who[rows]
+    return images, who
+
+
+def missing(folder: pathlib.Path | None) -> str | None:
+    """What is not there, and what to do; None if all is."""
+    if folder is None:
+        return "no folder of data: give --data FOLDER, or set JFACEMAP_DATA"
+    for name in ("orl_faces.npz", "lfw100.npz"):
+        if not (folder / name).is_file():
+            return f"{name} is not in {folder}"
+    for name in networks:
+        if find_model(folder, name) is None:
+            return f"{name}.onnx is not in {folder}: python -m experiments.fetch_models"
+    return None
+
+
+def embed_all(folder, images, place: pathlib.Path) -> list[np.ndarray]:
+    """Rows of each network, in the order of the images."""
+    rows = []
+    for name, (preprocess, outputs) in networks.items():
+        f = jfm.onnx2jax.load(find_model(folder, name), outputs=outputs)
+        with console.status(f"{name}: {len(images)} images"):
+            store = jfm.embed(f, images, place / f"{name}.zarr", preprocess=preprocess)
+        order = np.argsort(store.column("image"))
+        if len(store) != len(images):
+            raise ValueError(f"{store!r} is not of these {len(images)} images: remove it.")
+        rows.append(store.rows()[order])
+    return rows
+
+
+def run(config: Config) -> Results:
+    warnings.filterwarnings("ignore", message=".* rows do not determine")
+    folder = data_folder(config.data)
+    if fault := missing(folder):
+        if config.quick:
+            console.print(f"Skipped: {fault}.", soft_wrap=True)
+            raise SystemExit(0)
+        console.print(f"[red]{fault}.", soft_wrap=True)
+        raise SystemExit(2)
+    assert folder is not None
+    images, who = load_images(folder, config.quick)
+    used = np.isin(who, np.unique(who)[::2])
+    people = lambda rows: f"{rows.sum()} images of {len(np.unique(who[rows]))} people"
+    data = {
+        "source": "ORL and LFW-100 (aligned112), which LFW may overlap with training sets",
+        "fit": people(used),
+        "evaluate": f"{people(~used)}, none of them fitted on",
+        "networks": ", ".join(networks),
+    }
+    console.print(f"[bold]Data.[/bold] {data['source']}; fitted on {data['fit']}, verified "
+                  f"on {data['evaluate']}.")  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        place = config.stores or pathlib.Path(scratch)
+        place.mkdir(parents=True, exist_ok=True)
+        plain = [jfm.unit(jnp.asarray(x)) for x in embed_all(folder, images, place)]
+    w = jnp.asarray(used, jnp.float32)
+    centred = [jfm.unit(jfm.fit_standardize(x, weights=w)(x)) for x in plain]
+    same, valid = map(
+        np.asarray, jfm.label_pairs(np.unique(who, return_inverse=True)[1][~used])
+    )
+    tables = {}
+    for suffix, spaces in (("", plain), (", centred", centred)):
+        joint = jfm.joint_moments(spaces, w, names=tuple(networks))
+        for kind in kinds:
+            maps = jfm.fit_all_pairs(joint, kind)
+            scores = jfm.cross_scores(maps, [x[~used] for x in spaces])
+            tar = jfm.table_tar(scores, same, fars, valid=valid).tar
+            tables[kind + suffix] = np.asarray(tar)
+    report(tables)
+    arrays = tables | {"fars": np.array(fars), "names": np.array(list(networks))}
+    return Results(arrays, list(gather_rows(tables)), {}, data, config)
+
+
+def report(tables) -> None:
+    """TAR at each FAR, of every map and native."""
+    a, b = networks
+    table = Table(title="TAR at FAR " + ", ".join(f"{far:g}" for far in fars),
+                  title_justify="left", box=rich.box.SIMPLE_HEAD)  # fmt: skip
+    for column in ("map", f"{a} native", f"{b} native", f"{a} to {b}", f"{b} to {a}"):
+        table.add_column(column)
+    for kind, tar in tables.items():
+        cells = tar[0, 0], tar[1, 1], tar[0, 1], tar[1, 0]
+        table.add_row(kind, *(" ".join(f"{v:.3f}" for v in cell) for cell in cells))
+    console.print(table)
+
+
+def gather_rows(tables):
+    names = list(networks)
+    for kind, tar in tables.items():
+        for i, j, k in np.ndindex(tar.shape):
+            yield {
+                "kind": kind,
+                "source": names[i],
+                "target": names[j],
+                "far": fars[k],
+                "tar": tar[i, j, k],
+            }
+
+
+if __name__ == "__main__":
+    launch("embed_faces", Config, run, __doc__)

@@ -1,0 +1,113 @@
+"""Embed images with an ONNX model: a row for each, in a store on disk.
+
+IMAGES is a folder (all images in it and below), one image file, or an array of uint8 in a
+file: (n, h, w) or (n, h, w, 3) with red first. Size, layout and channels are the model's
+own where it declares them; the numbers it was trained on are those of its family:
+
+  arcface            (x - 127.5) / 127.5, 112 x 112, aligned faces
+  adaface            the same, blue first
+  mobilefacenet      (x - 127.5) / 128, 112 x 112, aligned faces
+  facenet            (x - 127.5) / 128, 160 x 160
+  imagenet           torchvision's mean and deviation, 224 x 224, centre crop
+  efficientnet_lite  (x - 127) / 128, 224 x 224, centre crop
+  pixels             x, from 0 to 255
+
+Unreadable images are left out and listed. Interrupted? The same command goes on. In
+Python the store is jfm.data.EmbeddingStore.open(STORE), and .to_file("X.npy") writes its
+rows for the other commands.
+
+examples:
+  jfacemap embed arcface.onnx photographs -o arcface.zarr
+  jfacemap embed model.onnx faces.npz:images -o model.zarr --preprocess mobilefacenet
+  jfacemap embed model.onnx faces.npz:images -o model.zarr --landmarks faces.npz:points
+  jfacemap embed classifier.onnx photographs -o c.zarr --preprocess imagenet --output pool
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ..data.arrays import check_writable, read_array
+from .files import Flag
+from .report import counted, facts, warn
+
+
+Family = Literal[
+    "arcface",
+    "adaface",
+    "mobilefacenet",
+    "facenet",
+    "imagenet",
+    "efficientnet_lite",
+    "pixels",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Arguments of `jfacemap embed`."""
+
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL.onnx")]]
+    """The network."""
+    images: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="IMAGES")]]
+    """A folder, an image, or an array: .npy, .npz:KEY or .safetensors:KEY."""
+    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="STORE")]
+    """The folder of the store; one that is there already is gone on with."""
+    preprocess: Family = "arcface"
+    """The family of models that says which numbers pixels become."""
+    landmarks: Annotated[str | None, tyro.conf.arg(metavar="P")] = None
+    """(n, 5, 2) or (n, 68, 2) points in pixels, in the order of the images: align by
+    them to ArcFace's template."""
+    output: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """The value in the model to take for the embedding, if not its only output."""
+    flip: Flag = False
+    """Average the embeddings of each image and its mirror image."""
+    batch: int = 32
+    """Images at once."""
+    workers: int | None = None
+    """Threads that decode images; by default one a core."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Of the rows in the store."""
+
+
+def run(c: Options) -> None:
+    """Load, embed, report."""
+    from .. import onnx2jax
+    from ..study.embed import embed
+
+    check_writable(c.out / "zarr.json" if c.out.is_dir() else c.out)
+    outputs = None if c.output is None else [c.output]
+    f = onnx2jax.load(c.model, outputs=outputs)
+    landmarks = None if c.landmarks is None else read_array(c.landmarks)
+    with counted("embedding") as progress:
+        store = embed(
+            f,
+            c.images,
+            c.out,
+            preprocess=c.preprocess,
+            landmarks=landmarks,
+            flip=c.flip,
+            batch_size=c.batch,
+            workers=c.workers,
+            metadata={"model": c.model.name} | ({"output": c.output} if c.output else {}),
+            dtype=c.dtype,
+            progress=progress,
+        )
+    metadata = store.metadata
+    used, skipped = metadata["embed"]["preprocess"], metadata["skipped"]
+    if skipped:
+        first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:5])
+        more = "; ..." if len(skipped) > 5 else ""
+        warn(f"{len(skipped):,} images are left out: {first}{more}")
+    height, width = used["size"]
+    facts(
+        {
+            "model": f"{c.model.name}, {store.shape[1]} numbers an image",
+            "images": f"{used['color']}, {height} x {width}, (x - {used['mean']}) / "
+            f"{used['std']}" + ", aligned" * (landmarks is not None),
+            "embedded": f"{len(store):,}" + f", {len(skipped):,} left out" * bool(skipped),
+            "written to": f"{c.out}, {store.shape[0]:,} x {store.shape[1]} {store.dtype}",
+        }
+    )

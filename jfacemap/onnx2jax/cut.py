@@ -1,0 +1,48 @@
+"""A model cut off at values inside it: embeddings are seldom a network's last output."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+
+def cut_at(model, names: Sequence[str], where: str):
+    """A copy of a `ModelProto` whose outputs are the values of these names.
+
+    What only other outputs need is dropped. `ValueError` for a name that no node makes.
+    """
+    import onnx
+
+    model, old = onnx.ModelProto.FromString(model.SerializeToString()), model.graph
+    graph = model.graph
+    made = [name for node in old.node for name in node.output if name]
+    for name in names:
+        if name not in made:
+            near = difflib.get_close_matches(name, made, n=3, cutoff=0.4)
+            some = ", ".join(dict.fromkeys([*near, *made[-3:]]))
+            raise ValueError(f"{where} has no value {name!r}; among those it has: {some}.")
+    needed, kept = set(names), []
+    for node in reversed(old.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(_reads(node))
+    fields = {
+        "output": [onnx.ValueInfoProto(name=name) for name in names],
+        "node": kept[::-1],
+        "initializer": [t for t in old.initializer if t.name in needed],
+        "sparse_initializer": [
+            t for t in old.sparse_initializer if t.values.name in needed
+        ],
+    }
+    for field, values in fields.items():
+        graph.ClearField(field)
+        getattr(graph, field).extend(values)
+    return model
+
+
+def _reads(node) -> Iterator[str]:
+    """Names that a node reads, and the graphs in it, be they from outside or not."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _reads(inner)
+            yield from (value.name for value in graph.output)

@@ -1,0 +1,185 @@
+"""From images to embeddings: any network, batch by batch, into a store that can go on."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..core.rows import check_size
+from ..data.arrays import InputError
+from ..data.images import Images, open_images, Source
+from ..data.preprocess import Preprocess
+from ..data.store import EmbeddingStore
+from ..data.store_place import Location
+from ..data.store_record import plain_metadata
+from .embed_frames import Batch, Frames, Landmarks
+from .embed_network import Network
+
+
+commit_seconds = 10.0
+"""The most work that a kill undoes. Errors and Ctrl-C undo none."""
+
+Progress = Callable[[int, int], None]
+
+
+def embed(
+    fn: Callable[..., Any],
+    images: Source,
+    place: Location,
+    *,
+    preprocess: str | Preprocess = "arcface",
+    landmarks: Landmarks | None = None,
+    flip: bool = False,
+    batch_size: int = 32,
+    workers: int | None = None,
+    columns: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    dtype: Any = "float32",
+    sharding: jax.sharding.Sharding | None = None,
+    progress: Progress | None = None,
+) -> EmbeddingStore:
+    """Embed n images with a network and store a row (d,) of each.
+
+    ```
+    f = jfm.onnx2jax.load("arcface.onnx")
+    store = jfm.embed(f, "photographs/", "arcface.zarr", preprocess="arcface")
+    ```
+
+    - `fn`: an `OnnxFunction` (exported for a batch of one or of any size), or a function
+      that `jit` takes, of a float32 batch (b, ...) in the layout of `preprocess`; it
+      returns (b, d), or (b, ...), which is flattened
+    - `images`: a folder, a list of files, an array (n, h, w[, 3]) of uint8 or its spec in
+      a file, as `jfm.data.open_images` takes them
+    - `place`: of the store, a path or URL; `memory://name` keeps it in this process
+    - `preprocess`: a name in `jfm.data.presets`, whose size, layout and channels give way
+      to what the model declares, or a `jfm.data.Preprocess`
+    - `landmarks`: 5 or 68 points a face, (n, 5, 2) or (n, 68, 2) in pixels of the image,
+      in the order of the images, or {name: points}. By them faces are moved onto
+      ArcFace's template; without, images are taken to be aligned
+    - `flip`: take the mean of the embeddings of the image and of its mirror image
+    - `batch_size`: images at once; fewer are padded, so that `fn` compiles once
+    - `workers`: threads that decode ahead, by default one a core
+    - `columns`: values (n,) to store with the rows: integers, floats or strings
+    - `metadata`: to store; `dtype`: of the rows in the store
+    - `sharding`: of a batch (b, h, w, c) over devices, whose number divides `batch_size`
+    - `progress`: called with the number of images done, and of all
+
+    The store has a column `image`, the file's name or the position in the array; of a
+    folder also `folder`, the one in it where the file lies: often who it shows. Its
+    metadata say how images became rows (`embed`), and which did not and why (`skipped`):
+    unreadable files, faces without landmarks, rows that are not finite.
+
+    Call it again to go on after an interruption: images that are in the store are passed
+    over, and those that were skipped tried again; rows are in the order of embedding.
+    Raises `InputError` if the store was made in another way, `ImportError` with what to
+    install where Pillow is missing.
+    """
+    check_size(batch_size)
+    found = open_images(images)
+    values = _columns(columns or {}, found)
+    network = Network(fn, preprocess, flip, sharding)
+    frames = Frames(found, network.preprocess, landmarks, workers)
+    how = network.settings | {"aligned": landmarks is not None}
+    width = network.width(batch_size)
+    with _open(place, width, dtype, values, how, dict(metadata or {})) as store:
+        _fill(store, network, frames, found, values, batch_size, progress)
+    return EmbeddingStore.open(place)
+
+
+def _columns(given: Mapping[str, Any], images: Images) -> dict[str, np.ndarray]:
+    """The values of every image, those that tell images apart among them."""
+    own = {"image": np.array(images.names)}
+    if images.folders is not None:
+        own["folder"] = np.array(images.folders)
+    if taken := set(own) & set(given):
+        raise ValueError(f"The column {min(taken)!r} is written by embed: rename yours.")
+    values = {name: np.asarray(v) for name, v in given.items()}
+    for name, v in values.items():
+        if v.shape != (len(images),):
+            raise ValueError(
+                f"Column {name!r} has shape {v.shape} for {len(images):,} images: one "
+                "value each."
+            )
+    return own | values
+
+
+def _open(place, width: int, dtype, values, how, metadata) -> EmbeddingStore:
+    """The store to go on with, or a new one."""
+    if not EmbeddingStore.exists(place):
+        return EmbeddingStore.create(
+            place,
+            width,
+            dtype=dtype,
+            columns={name: _kind(v) for name, v in values.items()},
+            metadata={"skipped": {}} | metadata | {"embed": how},
+        )
+    store = EmbeddingStore.open(place, writable=True)
+    try:
+        _check_same(store, width, set(values), how)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _kind(values: np.ndarray) -> type:
+    kinds = {"i": int, "u": int, "f": float}
+    return kinds.get(values.dtype.kind, str)
+
+
+def _check_same(store: EmbeddingStore, width: int, columns: set[str], how: dict) -> None:
+    old = store.metadata.get("embed")
+    if old is None:
+        raise InputError(f"{store!r} was not made by embed: give another place.")
+    differ = [name for name, value in plain_metadata(how).items() if old.get(name) != value]
+    if differ or store.shape[1] != width or set(store.columns) != columns:
+        what = ", ".join(differ) or "columns or width"
+        raise InputError(
+            f"{store!r} was embedded in another way ({what}): give another place, or "
+            "remove it."
+        )
+
+
+def _fill(
+    store: EmbeddingStore,
+    network: Network,
+    frames: Frames,
+    images: Images,
+    values: dict[str, np.ndarray],
+    batch_size: int,
+    progress: Progress | None,
+) -> None:
+    """Embed what is not there yet. While a batch is computed, the last one is written."""
+    there = set(store.column("image").tolist())
+    todo = [i for i, name in enumerate(images.names) if name not in there]
+    skipped: dict[str, str] = {}
+    done, committed = len(images) - len(todo), time.monotonic()
+
+    def write(batch: Batch, rows: jax.Array) -> None:
+        nonlocal done, committed
+        kept, x = np.array(batch.rows, int), np.asarray(rows)[: len(batch.rows)]
+        skipped.update({str(images.names[i]): why for i, why in batch.failed.items()})
+        finite = np.all(np.isfinite(x), axis=1)
+        lost = "its embedding is not finite"
+        skipped.update({str(images.names[i]): lost for i in kept[~finite]})
+        x, kept = x[finite], kept[finite]
+        store.append(x, commit=False, **{name: v[kept] for name, v in values.items()})
+        if time.monotonic() - committed > commit_seconds:
+            store.commit()
+            committed = time.monotonic()
+        done += len(batch.rows) + len(batch.failed)
+        if progress is not None:
+            progress(done, len(images))
+
+    last = None
+    for batch in frames.batches(todo, batch_size):
+        now = batch, network(batch.pixels)
+        if last is not None:
+            write(*last)
+        last = now
+    if last is not None:
+        write(*last)
+    store.commit()
+    store.annotate({"skipped": skipped})

@@ -1,0 +1,223 @@
+"""Images to stored rows: against a loop, against onnxruntime, and interrupted."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+import PIL.Image
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+import jfacemap as jfm
+from jfacemap import onnx2jax
+from jfacemap.data.arrays import InputError
+
+from ..onnx2jax.build import draws, model, node, runtime
+
+
+rng = np.random.default_rng(0)
+images = rng.integers(0, 256, (11, 8, 8, 3)).astype(np.uint8)
+small = jfm.data.Preprocess((8, 8))
+weight = rng.normal(size=(8 * 8 * 3, 5)).astype(np.float32)
+
+
+def network(x):
+    """Linear, of channels second."""
+    return x.reshape(len(x), -1) @ weight
+
+
+def truth(pixels):
+    x = (pixels.astype(np.float64) - 127.5) / 127.5
+    return x.transpose(0, 3, 1, 2).reshape(len(x), -1) @ weight.astype(np.float64)
+
+
+@pytest.fixture
+def place(request):
+    return f"memory://test_embed/{request.node.nodeid}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i, image in enumerate(images):
+        path = tmp_path / "images" / f"person{i // 3}" / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(path)
+    return tmp_path / "images"
+
+
+@pytest.mark.parametrize("batch_size", (1, 4, 11, 32))
+def test_rows_are_those_of_a_loop(place, batch_size):
+    store = jfm.embed(network, images, place, preprocess=small, batch_size=batch_size)
+    assert store.columns == {"image": "int64"}
+    np.testing.assert_array_equal(store.column("image"), np.arange(11))
+    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+
+
+def test_one_shape_is_compiled_whatever_is_left_over(place):
+    shapes = []
+
+    def count(x):
+        shapes.append(x.shape)
+        return network(x)
+
+    seen = []
+    options = dict(preprocess=small, batch_size=4, progress=lambda *n: seen.append(n))
+    jfm.embed(count, images, place, **options)
+    assert set(shapes) == {(4, 3, 8, 8)} and len(shapes) == 1
+    assert seen == [(4, 11), (8, 11), (11, 11)]
+
+
+def test_folders_give_names_and_whose_they_are(place, folder):
+    extra = {"quality": np.arange(11) / 2}
+    store = jfm.embed(
+        network, folder, place, preprocess=small, columns=extra, metadata={"by": "me"}
+    )
+    assert store.columns == {"image": "string", "folder": "string", "quality": "float64"}
+    assert store.column("image")[4] == "person1/04.png"
+    assert store.column("folder").tolist() == [f"person{i // 3}" for i in range(11)]
+    np.testing.assert_array_equal(store.column("quality"), extra["quality"])
+    assert store.metadata["by"] == "me" and store.metadata["embed"]["aligned"] is False
+    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+
+
+def test_unreadable_images_are_left_out_listed_and_tried_again(place, folder):
+    broken, cut = folder / "person0/01.png", folder / "person2/07.png"
+    whole = cut.read_bytes()
+    broken.write_text("no image")
+    cut.write_bytes(whole[:60])
+    options = dict(preprocess=small, batch_size=3)
+    store = jfm.embed(network, folder, place, **options)
+    skipped = store.metadata["skipped"]
+    assert set(skipped) == {"person0/01.png", "person2/07.png"} and all(skipped.values())
+    kept = [i for i in range(11) if i not in (1, 7)]
+    np.testing.assert_allclose(store.rows(), truth(images[kept]), rtol=1e-4, atol=1e-4)
+    cut.write_bytes(whole)
+    store = jfm.embed(network, folder, place, **options)
+    assert set(store.metadata["skipped"]) == {"person0/01.png"}
+    assert store.column("image")[-1] == "person2/07.png" and len(store) == 10
+    np.testing.assert_allclose(store.rows([-1]), truth(images[[7]]), rtol=1e-4, atol=1e-4)
+
+
+def test_rows_that_are_not_finite_are_left_out(place):
+    def some(x):
+        dark = jnp.mean(x, axis=(1, 2, 3), keepdims=False)[:, None] < -0.9
+        return jnp.where(dark, jnp.nan, network(x))
+
+    dark = images.copy()
+    dark[3] = 0
+    store = jfm.embed(some, dark, place, preprocess=small)
+    assert store.metadata["skipped"] == {"3": "its embedding is not finite"}
+    assert 3 not in store.column("image") and len(store) == 10
+
+
+def test_an_interrupted_run_is_gone_on_with(place):
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        if done >= 4:
+            raise Stop
+
+    options = dict(preprocess=small, batch_size=2)
+    with pytest.raises(Stop):
+        jfm.embed(network, images, place, progress=stop, **options)
+    half = jfm.data.EmbeddingStore.open(place)
+    assert len(half) == 4
+    seen = []
+    store = jfm.embed(
+        network, images, place, progress=lambda *n: seen.append(n[0]), **options
+    )
+    assert seen == [6, 8, 10, 11]
+    np.testing.assert_array_equal(store.column("image"), np.arange(11))
+    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+
+
+def test_another_network_or_way_is_not_mixed_in(place):
+    jfm.embed(network, images, place, preprocess=small)
+    again = lambda fn=network, **options: jfm.embed(
+        fn, images, place, **{"preprocess": small} | options
+    )
+    again()
+    for options, what in (
+        ({"flip": True}, "flip"),
+        ({"preprocess": jfm.data.Preprocess((8, 8), std=128.0)}, "preprocess"),
+        ({"columns": {"more": np.arange(11)}}, "columns"),
+        ({"fn": lambda x: network(x)[:, :3]}, "width"),
+    ):
+        with pytest.raises(InputError, match=f"another way .*{what}"):
+            again(**options)
+    assert len(jfm.data.EmbeddingStore.open(place)) == 11
+
+
+def test_mirror_images_are_averaged(place):
+    store = jfm.embed(network, images, place, preprocess=small, flip=True)
+    mean = (truth(images) + truth(images[:, :, ::-1])) / 2
+    np.testing.assert_allclose(store.rows(), mean, rtol=1e-4, atol=1e-4)
+
+
+def test_faces_are_aligned_and_those_without_landmarks_left_out(place):
+    size = (8, 8)
+    points = jfm.data.align.template[None] * (8 / 112) + np.arange(11)[:, None, None] / 9
+    points[2] = np.nan
+    store = jfm.embed(network, images, place, preprocess=small, landmarks=points)
+    kept = [i for i in range(11) if i != 2]
+    faces = [jfm.data.align_face(images[i], points[i], size) for i in kept]
+    np.testing.assert_allclose(store.rows(), truth(np.stack(faces)), rtol=1e-4, atol=1e-4)
+    assert set(store.metadata["skipped"]) == {"2"}
+    named = jfm.embed(
+        network, images, f"{place}2", preprocess=small, landmarks={4: points[4]}
+    )
+    np.testing.assert_allclose(
+        named.rows(), truth(np.stack([faces[3]])), rtol=1e-4, atol=1e-4
+    )
+
+
+def tiny_onnx(batch):
+    """Convolve, pool over all: (batch, 6, 1, 1)."""
+    nodes = [
+        node("Conv", ["x", "w"], ["h"], pads=[1, 1, 1, 1]),
+        node("Relu", ["h"], ["r"]),
+        node("GlobalAveragePool", ["r"], ["y"]),
+    ]
+    shapes = {"x": (batch, 3, 8, 8)}, {"y": (batch, 6, 1, 1)}
+    return model(nodes, *shapes, {"w": draws(0, 6, 3, 3, 3)})
+
+
+@pytest.mark.parametrize("batch", (1, "n"))
+def test_onnx_models_give_what_onnxruntime_does(place, batch):
+    made = tiny_onnx(batch)
+    store = jfm.embed(onnx2jax.load(made), images, place, batch_size=4)  # size by the graph
+    x = np.float32((images.transpose(0, 3, 1, 2) - 127.5) / 127.5)
+    theirs = [runtime(made, x=x[i : i + 1])["y"].ravel() for i in range(11)]
+    np.testing.assert_allclose(store.rows(), np.stack(theirs), rtol=1e-4, atol=1e-5)
+    assert store.metadata["embed"]["preprocess"]["size"] == [8, 8]
+    other = tiny_onnx(batch)
+    other.graph.initializer[0].CopyFrom(
+        onnx.numpy_helper.from_array(draws(1, 6, 3, 3, 3), "w")
+    )
+    with pytest.raises(InputError, match=r"another way .*weights"):
+        jfm.embed(onnx2jax.load(other), images, place)
+
+
+def test_batches_may_be_sharded(place):
+    mesh = jax.make_mesh((1,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
+    over = NamedSharding(mesh, PartitionSpec("b"))
+    store = jfm.embed(network, images, place, preprocess=small, sharding=over)
+    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+
+
+def test_what_makes_no_embedding_is_an_error(place):
+    embed = lambda fn, **o: jfm.embed(fn, images, place, **{"preprocess": small} | o)
+    with pytest.raises(ValueError, match=r"outputs 'a', 'b': choose one"):
+        embed(lambda x: {"a": x, "b": x})
+    with pytest.raises(ValueError, match="embeddings are"):
+        embed(lambda x: x.sum())
+    with pytest.raises(ValueError, match=r"\(7, 5, 2\)|7 faces"):
+        embed(network, landmarks=np.zeros((7, 5, 2)))
+    with pytest.raises(InputError, match="No image has landmarks"):
+        embed(network, landmarks={"x": np.zeros((5, 2))})
+    with pytest.raises(ValueError, match="written by embed"):
+        embed(network, columns={"image": np.arange(11)})
+    with pytest.raises(ValueError, match="one value each"):
+        embed(network, columns={"who": np.arange(10)})
+    assert not jfm.data.EmbeddingStore.exists(place)

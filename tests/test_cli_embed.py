@@ -1,0 +1,80 @@
+"""`jfacemap embed`: a folder and an array through a small ONNX model."""
+
+import typing
+
+import numpy as np
+import onnx
+import PIL.Image
+import pytest
+
+import jfacemap as jfm
+from jfacemap.cli import embed as command, main
+
+from .onnx2jax.build import draws, model, node, runtime
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A model with two values to choose from, and five images, one of them broken."""
+    monkeypatch.chdir(tmp_path)
+    nodes = [
+        node("Conv", ["x", "w"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["pool"]),
+        node("Softmax", ["pool"], ["y"], axis=1),
+    ]
+    made = model(
+        nodes, {"x": (1, 3, 8, 8)}, {"y": (1, 4, 1, 1)}, {"w": draws(0, 4, 3, 3, 3)}
+    )
+    onnx.save(made, "m.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3)).astype(np.uint8)
+    np.save("images.npy", images)
+    (tmp_path / "photographs").mkdir()
+    for i, image in enumerate(images):
+        PIL.Image.fromarray(image).save(f"photographs/{i}.png")
+    (tmp_path / "photographs/broken.jpg").write_text("no image")
+    return tmp_path
+
+
+def run(capsys, line: str):
+    try:
+        code = main(line.split())
+    except SystemExit as error:
+        code = error.code
+    return code, *capsys.readouterr()
+
+
+def test_a_folder_becomes_a_store(folder, capsys):
+    line = "embed m.onnx photographs -o s.zarr --preprocess mobilefacenet --batch 3"
+    code, out, err = run(capsys, line)
+    assert code == 0 and "4, 1 left out" in out and "broken.jpg" in err
+    store = jfm.data.EmbeddingStore.open("s.zarr")
+    x = np.float32((np.load("images.npy").transpose(0, 3, 1, 2) - 127.5) / 128)
+    theirs = [runtime("m.onnx", x=x[i : i + 1])["y"].ravel() for i in range(4)]
+    np.testing.assert_allclose(store.rows(), np.stack(theirs), rtol=1e-4, atol=1e-5)
+    assert store.metadata["model"] == "m.onnx"
+    assert run(capsys, line)[0] == 0  # goes on, and nothing is left to do
+    assert len(jfm.data.EmbeddingStore.open("s.zarr")) == 4
+
+
+def test_a_value_inside_and_an_array(folder, capsys):
+    code, *_ = run(capsys, "embed m.onnx images.npy -o p.zarr --output pool --flip")
+    rows = jfm.data.EmbeddingStore.open("p.zarr").rows()
+    assert code == 0 and rows.shape == (4, 4) and not np.allclose(rows.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    (
+        ("none.onnx images.npy", "none.onnx does not exist"),
+        ("m.onnx nowhere", "nowhere does not exist"),
+        ("m.onnx images.npy --output nothing", "no value 'nothing'"),
+        ("m.onnx images.npy --landmarks images.npy", "Landmarks have shape"),
+    ),
+)
+def test_faults_are_one_line(folder, capsys, line, word):
+    code, _, err = run(capsys, f"embed {line} -o s.zarr")
+    assert code == 2 and word in err and len(err.strip().splitlines()) == 1
+
+
+def test_the_families_are_the_presets():
+    assert set(typing.get_args(command.Family)) == set(jfm.data.presets)
