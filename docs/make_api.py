@@ -64,7 +64,7 @@ def _signature(x) -> str:
     except ValueError:
         return ""
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in given]
-    return re.sub(r"<[^>]*>", "...", str(inspect.Signature(bare)))
+    return re.sub(r"<function .*? at 0x\w+>|<[^>]*>", "...", str(inspect.Signature(bare)))
 
 
 def _summary(x) -> str:

@@ -2,6 +2,8 @@ import os
 
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin while others work
+# Most of a test's time is compilation. Experiments and benchmarks run as users do.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import equinox.internal as eqxi
 import jax

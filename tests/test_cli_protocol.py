@@ -207,13 +207,14 @@ plain = "--gallery-labels g_who.npy --probe-labels p_who.npy"
         ("identify few.npy --protocol meta", "few.npy has 5 rows"),
         ("identify a.npy --protocol meta --ranks 0", "--ranks takes whole numbers from 1"),
         ("identify a.npy --protocol meta --fpirs 0", "--fpirs takes rates above 0"),
-        (f"identify few.npy few.npy {plain}", "Nobody in p_who.npy is in g_who.npy"),
+        (f"identify few.npy more.npy {plain}", "Nobody in p_who.npy is in g_who.npy"),
         (f"identify few.npy a.npy {plain}", "p_who.npy 5: give one label a row"),
     ),
 )
 def test_errors_are_plain_lines(inside, tmp_path, capsys, line, message):
     protocol = inside[1]
     np.save("few.npy", inside[2][:5])
+    np.save("more.npy", inside[2][5:10])
     np.save("g_who.npy", np.arange(5))
     np.save("p_who.npy", np.arange(5, 10))
     (tmp_path / "empty").mkdir()

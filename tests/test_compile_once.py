@@ -96,7 +96,7 @@ def test_called_as_it_is(sweep, compiled):
 def test_called_within_jit(sweep):
     """The number may be traced: nothing asks for its value."""
     f, values = sweeps[sweep]
-    values = arrays.get(sweep.split()[-1], values)
+    values = [jnp.asarray(v) for v in arrays.get(sweep.split()[-1], values)]
     within = jax.tree.leaves(jax.jit(f)(values[1]))
     for ours, outside in zip(within, jax.tree.leaves(f(values[1])), strict=True):
         np.testing.assert_allclose(ours, outside, rtol=1e-5, atol=1e-6)

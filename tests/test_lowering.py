@@ -164,6 +164,8 @@ host_only = {
     "sweep_subsets",
     "tar_confidence",
     "transfer_maps",
+    "embed",
+    "identify_map",
     "verify_map",
     "verify_pairs",
     "wilson_intervals",
