@@ -24,7 +24,7 @@ fit, apply, verify = (
     ("line", "message"),
     (
         ("fti", "no command 'fti'; did you mean fit?"),
-        ("zzz", "no command 'zzz'; try fit, apply"),
+        ("zzz", "no command 'zzz'; try embed, fit, apply"),
         ("fit a.npy", "missing Y and -o MAP.safetensors. See jfacemap fit --help"),
         (
             f"{fit} --kind warp",
