@@ -1,4 +1,7 @@
-"""Run all benchmarks, print what they found, write it to RESULTS.md beside this file."""
+"""Race against NumPy: run all, print what was found, write RESULTS.md beside this file.
+
+`python -m benchmarks.onnx_speed` is apart: it needs networks, and races onnxruntime.
+"""
 
 import dataclasses
 import importlib

@@ -202,7 +202,7 @@ def verify_all(config: Config, data: Data, plan, enrolled, joint):
         "": (data.load, joint),
         ", centred": (centred_load, jfm.joint_moments(centred, names=data.names)),
     }
-    subject = probe_subjects(data.protocol)
+    subject = data.protocol.probe_subject
     key, tar, spread = jax.random.key(config.seed), {}, {}
     for suffix, (load, moments) in spaces.items():
         maps = {kind: jfm.fit_all_pairs(moments, kind) for kind in kinds}
@@ -226,13 +226,6 @@ def centre(load, enrolled):
     about = [jfm.fit_standardize(x) for x in enrolled]
     turn = lambda i, x: unit(about[i](x))
     return lambda i: turn(i, load(i)), [turn(i, x) for i, x in enumerate(enrolled)]
-
-
-def probe_subjects(protocol) -> np.ndarray:
-    """Who the probe of each pair shows."""
-    listed = protocol.template_subject
-    who = protocol.identities if listed is None else listed
-    return who[np.searchsorted(protocol.templates, protocol.pairs[:, 1])]
 
 
 def verify_controls(config: Config, data: Data, plan, enrolled, joint) -> dict:

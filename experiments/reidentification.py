@@ -41,7 +41,7 @@ class Config:
     """Random deals of the people into leaked, victims, distractors and strangers."""
     ridge: float = 0.003
     """Of the kind "ridge": the penalty a leaked pair, rows being of unit length. Picked on
-    the first deal of the faces: rank-1 .853, .846, .814, .676 at .001, .003, .01, .1."""
+    the first deal of the faces, which is judged too, among .001, .003, .01 and .1."""
     data: Literal["faces", "simulated"] = "faces"
     """Bundled real faces, or a simulated IJB-C."""
     scale: float = 0.05

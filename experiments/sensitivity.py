@@ -105,6 +105,7 @@ def run(config: Config) -> Results:
         rows=list(gather_rows(arrays, faces.names)),
         figures={"figure3": figure(""), "figure3_centred": figure(", centred")},
         data=data,
+        config=dataclasses.replace(config, repeats=repeats),
     )
 
 

@@ -40,7 +40,7 @@ def verify_protocol(c, fitted: Fitted | None) -> dict:
         scored = Scored(scores, plan.genuine)
         found = measure(scored, c.fars or default_fars, c.rule, c.protocol)
         if c.intervals:
-            subject = _subjects(protocol)
+            subject = protocol.probe_subject
             add_subject_intervals(found, scored, subject, c.seed)
     mapped = "both" if others is None else c.mapped_side
     found["mapped_side"] = None if fitted is None else mapped
@@ -74,10 +74,3 @@ def _check_memory(c, protocol: Protocol, sides) -> None:
             f"{need:,.2g} GiB of memory, more than --memory {c.memory:g}: raise the limit "
             "where there is as much."
         )
-
-
-def _subjects(protocol: Protocol) -> np.ndarray:
-    """Whom each pair's probe shows; a template in no list is a person of its own."""
-    probe = protocol.pairs[:, 1].astype(np.int64)
-    subject = protocol.subject_of(probe)
-    return np.where(subject < 0, -1 - probe, subject)

@@ -133,6 +133,18 @@ class Protocol(eqx.Module):
         """The subject of each of `templates`, -1 if not listed; None without 1:N files."""
         return None if self.probes is None else self.subject_of(self.templates)
 
+    @property
+    def probe_subject(self) -> Int[np.ndarray, " P"]:
+        """Who the second template of each pair shows, for intervals over subjects.
+
+        A template in no list is a person of its own. Without 1:N lists, `identities`.
+        """
+        probe = self.pairs[:, 1].astype(np.int64)
+        if self.probes is None:
+            return self.identities[locate(self.templates, probe)[0]]
+        subject = self.subject_of(probe)
+        return np.where(subject < 0, -1 - probe, subject)
+
     def subject_of(self, template_ids) -> Int[np.ndarray, "*m"]:
         """The subject of each template id, -1 where no gallery and no probe list has it."""
         self._need_subjects()

@@ -78,6 +78,7 @@ def test_what_a_protocol_tells(folder):
     np.testing.assert_array_equal(p.templates, [1, 20, 300, 11065])
     np.testing.assert_array_equal(p.template_subject, [101, 55, 55, 101])
     np.testing.assert_array_equal(p.subject_of([300, 8]), [55, -1])
+    np.testing.assert_array_equal(p.probe_subject, [101, 55, 55])
     np.testing.assert_array_equal(p.in_gallery, [True, True, True, False, False])
     np.testing.assert_array_equal(p.in_probes, [False, False, False, True, True])
     np.testing.assert_array_equal(p.identities, [0, 1, 1, 0])

@@ -238,3 +238,14 @@ def test_a_better_model_verifies_better_and_a_map_carries_over(world):
 def test_says_what_is_wrong(options, message):
     with pytest.raises(ValueError, match=message):
         simulate_ijb(key, **{"scale": 0.001} | options)
+
+
+def test_every_probe_has_its_subject(world):
+    protocol = world.protocol
+    who = protocol.probe_subject
+    person = {t: p for t, p in zip(protocol.template, world.person, strict=True)}
+    of_probe = np.array([person[t] for t in protocol.pairs[:, 1]])
+    of_gallery = np.array([person[t] for t in protocol.pairs[:, 0]])
+    np.testing.assert_array_equal(of_probe == of_gallery, protocol.genuine)
+    pairs = set(zip(who.tolist(), of_probe.tolist(), strict=True))
+    assert len(pairs) == len(set(who.tolist())) == len(set(of_probe.tolist()))

@@ -49,17 +49,6 @@ def test_one_folder_is_not_enough(folders):
         canonical_ijbc.open_data(Config(ijb=folders.ijb))
 
 
-def test_every_probe_has_its_subject(world):
-    protocol = world.protocol
-    who = canonical_ijbc.probe_subjects(protocol)
-    person = {t: p for t, p in zip(protocol.template, world.person, strict=True)}
-    of_probe = np.array([person[t] for t in protocol.pairs[:, 1]])
-    of_gallery = np.array([person[t] for t in protocol.pairs[:, 0]])
-    np.testing.assert_array_equal(of_probe == of_gallery, protocol.genuine)
-    pairs = set(zip(who.tolist(), of_probe.tolist(), strict=True))
-    assert len(pairs) == len(set(who.tolist())) == len(set(of_probe.tolist()))
-
-
 def test_means_are_over_pairs_and_over_models_and_intervals_of_the_mean():
     tar = np.arange(4.0).reshape(2, 2, 1) / 10
     draws = lambda *r: type("Spread", (), {"replicates": np.array(r)[:, None]})
