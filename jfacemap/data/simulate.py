@@ -133,7 +133,8 @@ def simulate_ijb(
     It stands in for the licensed data in the size of every array, in the skew of templates
     and media, and roughly in error rates. Measured at scale .1: native TAR at FAR 1e-4 is
     .97 (best model) to .79 (weakest); at FAR 1e-2 the means are .958 native, .937 through
-    linear maps, .904 through rotations (12 pairs of models) and FAR without a map; paper 000 has .965, .95 and .91.
+    linear maps, .904 through rotations (12 pairs of models) and FAR without a map; paper
+    000 has .965, .95 and .91.
 
     It is not faces. Noise is all that makes an image hard: there is no pose, age or light,
     no two people are alike but by chance, and models differ as `simulate_models` says and
