@@ -25,7 +25,7 @@ fit, apply, verify = (
     (
         ("fti", "no command 'fti'; did you mean fit?"),
         ("zzz", "no command 'zzz'; try embed, fit, apply"),
-        ("fit a.npy", "missing Y and -o MAP.safetensors. See jfacemap fit --help"),
+        ("fit a.npy", "missing Y, and -o MAP.safetensors. See jfacemap fit --help"),
         (
             f"{fit} --kind warp",
             "--kind is one of linear, affine, rotation, similarity, identity; got 'warp'.",
@@ -41,7 +41,7 @@ fit, apply, verify = (
         ("fit no_rows.npy b.npy -o m.safetensors", "no_rows.npy is empty"),
         (
             "fit inside b.npy -o m.safetensors",
-            "inside is a folder: give one of its files: a",
+            "inside is a folder: give one of its files (a",
         ),
         ("info inside", "inside is a folder"),
         ("info folder/a.npy", "Nor does the folder folder."),

@@ -36,7 +36,7 @@ def check_file(path: Path, ends: tuple[str, ...] = array_ends) -> None:
     """Raise `InputError` unless `path` is a file; `ends` are those that would do."""
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in ends)
-        held = f"one of its files: {_some(inside)}" if inside else "a file"
+        held = f"one of its files ({_some(inside)})" if inside else "a file"
         raise InputError(f"{path} is a folder: give {held}.")
     if not path.exists():
         raise InputError(f"{path} does not exist.{near(path)}")
@@ -56,9 +56,12 @@ def near(path: Path) -> str:
     """A sentence of names in its folder that a missing `path` might have meant."""
     if not path.parent.is_dir():
         return f" Nor does the folder {path.parent}."
-    names = {p.name.lower(): p.name for p in sorted(path.parent.iterdir())}
-    close = difflib.get_close_matches(path.name.lower(), names, n=3)
-    return f" Did you mean {' or '.join(names[name] for name in close)}?" if close else ""
+    stems: dict[str, list[str]] = {}
+    for entry in sorted(path.parent.iterdir()):
+        stems.setdefault(entry.stem.lower(), []).append(entry.name)
+    close = difflib.get_close_matches(path.stem.lower(), stems, n=2)
+    names = [name for stem in close for name in stems[stem]][:3]
+    return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
 def short_name(spec: str) -> str:

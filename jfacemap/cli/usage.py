@@ -167,12 +167,12 @@ def _value_faults(option: Option, name: str, values: list[str]) -> Iterator[str]
 
 def _clashes(options: Sequence[Option], given: dict[Option, str]) -> Iterator[str]:
     lacking = [str(o) for o in options if o.needed and o not in given]
-    if lacking:
-        yield f"missing {' and '.join(lacking)}."
     for group in dict.fromkeys(o.group for o in options if o.group is not None):
         members = [o for o in options if o.group is group]
         names = [given[o] for o in members if o in given]
         if len(names) > 1:
             yield f"{' and '.join(names)} exclude each other: give one."
         if group.required and not names:
-            yield f"missing {' or '.join(map(str, members))}."
+            lacking.append(" or ".join(map(str, members)))
+    if lacking:
+        yield f"missing {', and '.join(lacking)}."
