@@ -15,7 +15,7 @@ def plot_subset_boxes(
     sizes: Sequence[int],
     fars: Sequence[float],
     *,
-    native: Sequence[float] | None = None,
+    native: Sequence[float] | np.ndarray | None = None,
     title: str = "",
     label: str = "pairs of images fitted on",
 ) -> Figure:

@@ -29,7 +29,7 @@ class SubsetSweep(eqx.Module):
     repeats: int = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
 
-    def boxes(self, kind: str, index=()) -> Float[np.ndarray, "sizes pairs"]:
+    def boxes(self, kind: str, index=()) -> Float[np.ndarray, "sizes pairs *v"]:
         """Mean over repeats of each ordered pair of two models, by size: a box a row.
 
         `index` picks from the axes past source and target, such as one FAR. Figure 3
@@ -73,7 +73,7 @@ def sweep_subsets(
       as TAR on people that are in no subset.
     - `progress`: called with (subsets done, of how many).
 
-    One program is compiled for each size. Subsets of fewer rows than a model has
+    All subsets of a size share their programs. Subsets of fewer rows than a model has
     dimensions are fitted in the span of their rows (`fit_few_rows`); see there for the map
     chosen. Raises `ValueError` for a size that cannot be drawn or another kind.
     """
