@@ -27,7 +27,7 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     Raises `ValueError` for a file that is none, an opset outside 7 to 28, an output that
     nothing makes, and, all in one message, for every node whose operator or attribute is
     not supported; `ImportError` with what to install where `onnx` is missing. Operators
-    and their conformance: `docs/onnx_operators.md`.
+    and their conformance: `python -m jfacemap.onnx2jax.conformance FILE.md`.
     """
     need("onnx", "onnx")
     import onnx
