@@ -1,9 +1,6 @@
 """Tables and figures of `canonical_ijbc`: its results in words."""
 
-from typing import Any
-
 import numpy as np
-import rich.box
 from rich.table import Table
 
 from jfacemap.plot.boxes import plot_subset_boxes
@@ -12,14 +9,14 @@ from jfacemap.plot.grid import plot_tar_grid
 from jfacemap.study import published
 from jfacemap.study.pedigree import trait_categories
 
+from . import canonical_faces_report
+from .canonical_faces_report import style
 from .harness import console
 
 
-style: dict[str, Any] = {"title_justify": "left", "box": rich.box.SIMPLE_HEAD}
-
-
 def short(rate: float) -> str:
-    return "-" if np.isnan(rate) else f"{rate:.3f}".replace("0.", ".", 1)
+    """A rate; a dash where the data do not support its target."""
+    return "-" if np.isnan(rate) else canonical_faces_report.short(rate)
 
 
 def order_of(rates) -> np.ndarray:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 import jfacemap as jfm
 
+from .canonical_faces import centre
 from .data_folder import data_folder, find_model
 from .harness import console, launch, Results
 
@@ -115,7 +116,7 @@ def run(config: Config) -> Results:
         place.mkdir(parents=True, exist_ok=True)
         plain = [jfm.unit(jnp.asarray(x)) for x in embed_all(folder, images, place)]
     w = jnp.asarray(used, jnp.float32)
-    centred = [jfm.unit(jfm.fit_standardize(x, weights=w)(x)) for x in plain]
+    centred = centre(plain, used)
     same, valid = map(
         np.asarray, jfm.label_pairs(np.unique(who, return_inverse=True)[1][~used])
     )

@@ -3,18 +3,8 @@
 import numpy as np
 from rich.table import Table
 
-from .canonical_faces_report import short, style
+from .canonical_faces_report import mean_of as off, short, style
 from .harness import console
-
-
-def off(values: np.ndarray) -> np.ndarray:
-    """Mean over ordered pairs of two models, of `(..., N, N, metric)`."""
-    return values[..., ~np.eye(values.shape[-2], dtype=bool), :].mean(axis=-2)
-
-
-def on(values: np.ndarray) -> np.ndarray:
-    """Mean over the models, each attacked by its owner."""
-    return values[..., np.eye(values.shape[-2], dtype=bool), :].mean(axis=-2)
 
 
 def with_spread(values: np.ndarray) -> list[str]:
@@ -50,7 +40,9 @@ def report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares) -> N
     for kind in kinds[1:]:
         rows[f"control: {kind}, pairs at random"] = off(found[f"random pairing/{kind}"])
     rows["control: identity map"] = off(found["identity map"])
-    rows["ceiling: attacker owns the target"] = on(found["pairs/ridge"][:, -1])
+    rows["ceiling: attacker owns the target"] = off(
+        found["pairs/ridge"][:, -1], diagonal=True
+    )
     for name, values in rows.items():
         table.add_row(name, *with_spread(values))
     table.add_row("chance", short(plan.chance(1)), short(plan.chance(5)), "", "")

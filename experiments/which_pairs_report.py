@@ -9,14 +9,11 @@ from rich.table import Table
 
 from jfacemap.plot.boxes import colours
 
+from .canonical_faces_report import short
 from .harness import console
 
 
 style: dict[str, Any] = {"box": rich.box.SIMPLE_HEAD}
-
-
-def short(rate: float) -> str:
-    return f"{rate:.3f}".replace("0.", ".", 1)
 
 
 def off_mean(tar) -> Any:

@@ -1,12 +1,11 @@
 """The files a command is given: that they are there, and what it may write."""
 
-import difflib
 import os
 from pathlib import Path
 
 import tyro
 
-from ..data.arrays import check_writable, InputError, split_spec
+from ..data.arrays import check_writable, InputError, near, split_spec
 
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
@@ -50,18 +49,6 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} does not exist.{near(path)}")
     if not path.is_dir():
         raise InputError(f"{path} is a file: give the folder it is in, {path.parent}.")
-
-
-def near(path: Path) -> str:
-    """A sentence of names in its folder that a missing `path` might have meant."""
-    if not path.parent.is_dir():
-        return f" Nor does the folder {path.parent}."
-    stems: dict[str, list[str]] = {}
-    for entry in sorted(path.parent.iterdir()):
-        stems.setdefault(entry.stem.lower(), []).append(entry.name)
-    close = difflib.get_close_matches(path.stem.lower(), stems, n=2)
-    names = [name for stem in close for name in stems[stem]][:3]
-    return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
 def short_name(spec: str) -> str:

@@ -66,7 +66,7 @@ def open_arrays(path: Spec) -> Arrays:
     """The arrays of a file by key, each read when called; that of a `.npy` is ''."""
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path} does not exist.{_near(path)}")
+        raise InputError(f"{path} does not exist.{near(path)}")
     if not path.is_file():
         raise InputError(f"{path} is not a file.")
     opener = _openers.get(path.suffix.lower())
@@ -228,7 +228,8 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
+    """A sentence of names in its folder that a missing `path` might have meant."""
     if not path.parent.is_dir():
         return f" Nor does the folder {path.parent}."
     stems: dict[str, list[str]] = {}
