@@ -32,6 +32,10 @@ from .evaluate.confidence import (
     TarConfidence as TarConfidence,
 )
 from .evaluate.cross_match import cross_match as cross_match, CrossMatch as CrossMatch
+from .evaluate.difference import (
+    tar_difference as tar_difference,
+    TarDifference as TarDifference,
+)
 from .evaluate.fusion import fuse_models as fuse_models, FusedSearch as FusedSearch
 from .evaluate.identify import Identification as Identification, identify as identify
 from .evaluate.identities import (
@@ -40,6 +44,11 @@ from .evaluate.identities import (
 )
 from .evaluate.linkability import Linkability as Linkability, linkability as linkability
 from .evaluate.match_counts import FineCounts as FineCounts, MatchCounts as MatchCounts
+from .evaluate.match_shards import (
+    bins_in_doubt as bins_in_doubt,
+    count_matches as count_matches,
+    tar_of_counts as tar_of_counts,
+)
 from .evaluate.matrix_permutation import qap_test as qap_test, QapTest as QapTest
 from .evaluate.pooling import (
     pool_mapped as pool_mapped,

@@ -143,6 +143,10 @@ cases = {
 }
 
 host_only = {
+    "bins_in_doubt",
+    "count_matches",
+    "tar_difference",
+    "tar_of_counts",
     "group_templates",
     "identify_mapped",
     "identity_pairs",

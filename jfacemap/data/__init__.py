@@ -15,4 +15,5 @@ from .model_folder import ModelRows as ModelRows, open_models as open_models
 from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
+from .split import split_identities as split_identities
 from .store import EmbeddingStore as EmbeddingStore, MeshRows as MeshRows
