@@ -15,6 +15,7 @@ import numpy as np
 import jfacemap as jfm
 
 from .harness import Row, Size, Timing
+from .onnx_speed import open_session
 from .report import launch
 
 
@@ -79,15 +80,6 @@ def row_of(name: str, path: pathlib.Path, files, rounds: int) -> Row:
     rate = len(files) / times[ours].median
     task = f"embed {len(files)} .jpg images by {name} ({rate:.0f} a second)"
     return Row(task, times, ours, None, peer)
-
-
-def open_session(path: pathlib.Path):
-    """The network in onnxruntime, which warns of what it has optimised away."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
 
 def by_onnxruntime(session, files, how: jfm.data.Preprocess) -> np.ndarray:
