@@ -129,6 +129,10 @@ from .study.identity_parts import (
 )
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
 from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.shared_parts import (
+    shared_parts as shared_parts,
+    SharedParts as SharedParts,
+)
 from .study.stream_moments import (
     stream_joint_moments as stream_joint_moments,
     stream_pair_moments as stream_pair_moments,

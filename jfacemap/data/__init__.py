@@ -7,6 +7,7 @@ from .arrays import (
     read_labels as read_labels,
     read_rows as read_rows,
 )
+from .classifiers import Classifier as Classifier, read_classifiers as read_classifiers
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .images import Images as Images, open_images as open_images
