@@ -54,7 +54,7 @@ def plot_shared_parts(
     `r2` and `null (pairs, 3, 2)` are as in `SharedParts`: of true pairs of images and of
     images paired at random; `names` are the pairs.
     """
-    figure = Figure(figsize=(8.6, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     colours = [f"C{i % 10}" for i in range(len(names))]
     for ax, wanted, j in zip(panels, ("seen", "unseen"), (0, 1), strict=True):
@@ -67,8 +67,8 @@ def plot_shared_parts(
                     label="images paired at random" if i == 0 else None)  # fmt: skip
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set_xticks(range(3), ["seen", "unseen", "all"])
-        ax.set_xlabel("from what the source's head does")
-        ax.set_title(f"to what the target's head has {wanted}", fontsize=10)
+        ax.set_xlabel("from features the source's head has")
+        ax.set_title(f"to features the target's head has {wanted}", fontsize=10)
         ax.grid(axis="y", alpha=0.3)
     panels[0].set_ylabel("held-out R²")
     handles, labels = panels[0].get_legend_handles_labels()
