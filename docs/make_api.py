@@ -9,11 +9,12 @@ import re
 
 import jfacemap as jfm
 from jfacemap import data, onnx2jax
+from jfacemap.evaluate import compare
 
 
 rooms = {
-    "Maps": ("core.maps", "core.linalg", "data.map_file"),
-    "Statistics": ("core.moments", "core.factor", "core.monoid"),
+    "Maps": ("core.maps", "core.head", "core.linalg", "data.map_file"),
+    "Statistics": ("core.moments", "core.factor", "core.monoid", "study.stream_moments"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
     "Whole studies": ("study",),
@@ -41,10 +42,14 @@ def page() -> str:
             parts.append(_section(title, "jfm", here))
     constants = "".join(f"- `jfm.{n}` = {x}\n" for n, x in names.items())
     parts.append(f"## Constants\n\n{constants}")
-    for title, module in (("Data", data), ("Networks from ONNX", onnx2jax)):
+    for title, module, prefix in (
+        ("Comparison indices", compare, "jfm.compare"),
+        ("Data", data, "jfm.data"),
+        ("Networks from ONNX", onnx2jax, "jfm.onnx2jax"),
+    ):
         own = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
         own = {n: x for n, x in own.items() if inspect.isclass(x) or inspect.isfunction(x)}
-        parts.append(_section(title, module.__name__.replace("jfacemap", "jfm"), own))
+        parts.append(_section(title, prefix, own))
     return "\n".join(parts)
 
 

@@ -5,6 +5,7 @@ import typing as _typing
 
 from . import data as data
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
+from .core.head import Head as Head
 from .core.linalg import unit as unit
 from .core.maps import (
     AbstractMap as AbstractMap,
@@ -25,7 +26,13 @@ from .core.moments import (
 )
 from .core.monoid import merge as merge
 from .data.map_file import load as load, save as save
+from .evaluate import compare as compare
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
+from .evaluate.classify import (
+    swap_accuracy as swap_accuracy,
+    swap_confidence as swap_confidence,
+    SwapAccuracy as SwapAccuracy,
+)
 from .evaluate.confidence import (
     bootstrap_weights as bootstrap_weights,
     tar_confidence as tar_confidence,
@@ -54,6 +61,7 @@ from .evaluate.pooling import (
     pool_mapped as pool_mapped,
     pool_templates as pool_templates,
 )
+from .evaluate.residual import map_residual as map_residual
 from .evaluate.roc import roc_curve as roc_curve, RocCurve as RocCurve
 from .evaluate.scoring import (
     label_pairs as label_pairs,
@@ -81,6 +89,11 @@ from .fit.by_identity import (
     IdentityPairing as IdentityPairing,
     pair_by_identity as pair_by_identity,
 )
+from .fit.canonical import (
+    canonical_agreement as canonical_agreement,
+    CanonicalSpace as CanonicalSpace,
+    fit_canonical as fit_canonical,
+)
 from .fit.closed_form import (
     fit_affine as fit_affine,
     fit_linear as fit_linear,
@@ -89,6 +102,11 @@ from .fit.closed_form import (
 )
 from .fit.diagnose import diagnose as diagnose, FitInfo as FitInfo
 from .fit.few_rows import fit_few_rows as fit_few_rows
+from .fit.logits import (
+    head_split as head_split,
+    HeadSplit as HeadSplit,
+    logit_map as logit_map,
+)
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -103,6 +121,10 @@ from .study.attack import (
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
 )
+from .study.composition import (
+    composition_errors as composition_errors,
+    CompositionErrors as CompositionErrors,
+)
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.embed import embed as embed
@@ -116,6 +138,14 @@ from .study.identity_parts import (
 )
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
 from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.shared_parts import (
+    shared_parts as shared_parts,
+    SharedParts as SharedParts,
+)
+from .study.stream_moments import (
+    stream_joint_moments as stream_joint_moments,
+    stream_pair_moments as stream_pair_moments,
+)
 from .study.surface import (
     IdentitySurface as IdentitySurface,
     sweep_identities as sweep_identities,

@@ -44,6 +44,10 @@ scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
 by_identity, some_key = jfm.pair_by_identity(ids // 2, ids // 2), jax.random.key(0)
 table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
 
+energy = of(lambda *rows: jfm.compare.energy_moments(rows), x, y, z)
+heads = [jfm.Head(np.ones((d, 5), np.float32), np.ones(5, np.float32)) for d in (6, 4)]
+space = of(jfm.fit_canonical, joint)
+
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
 few = lambda kind: lambda *rows: jfm.fit_few_rows(rows, kind)
@@ -92,6 +96,39 @@ cases = {
         f"fit_all_pairs {kind}": (all_pairs(kind), joint)
         for kind in ("identity", "linear", "affine", "rotation")
     },
+    **{
+        f"fit_canonical {kind}": (lambda joint, k=kind: jfm.fit_canonical(joint, k), joint)
+        for kind in ("rotation", "correlation")
+    },
+    "canonical_agreement": (jfm.canonical_agreement, space, joint),
+    "composition_errors": (jfm.composition_errors, table, joint),
+    "map_residual": (jfm.map_residual, maps[1], pair),
+    "energy_moments": (lambda *rows: jfm.compare.energy_moments(rows), x, y, z),
+    "merge energy": (jfm.merge, energy, energy),
+    **{
+        f"compare {index}": (getattr(jfm.compare, index), given)
+        for index, given in (
+            ("linear_cka", joint),
+            ("debiased_cka", energy),
+            ("rsa", energy),
+            ("mean_cca", joint),
+            ("svcca", joint),
+            ("pwcca", joint),
+            ("procrustes_distance", joint),
+            ("classical_mds", shape(5, 5)),
+        )
+    },
+    "compare rank_rsa": (lambda *rows: jfm.compare.rank_rsa(rows), x, z),
+    "compare mutual_neighbours": (
+        lambda *rows: jfm.compare.mutual_neighbours(rows, 3),
+        *(x, z),
+    ),
+    "logit_map": (jfm.logit_map, *heads),
+    "head_split": (lambda h: jfm.head_split(h, up_to_shift=True), heads[0]),
+    "swap_accuracy": (
+        lambda m, x: jax.tree.leaves(jfm.swap_accuracy(m, x, ids % 5, *heads)),
+        *(maps[1], x),
+    ),
     **{f"call {type(m).__name__}": (lambda m, x: m(x), m, x) for m in maps},
     **{f"inverse {type(m).__name__}": (lambda m: m.inverse, m) for m in maps},
     **{f"compose {type(m).__name__}": (jfm.compose, rotation, m) for m in maps},
@@ -163,8 +200,11 @@ host_only = {
     "qap_test",
     "save",
     "simultaneous_band",
+    "stream_joint_moments",
+    "stream_pair_moments",
     "subject_confidence",
     "sweep_identities",
+    "swap_confidence",
     "sweep_subsets",
     "tar_confidence",
     "transfer_maps",

@@ -7,11 +7,13 @@ from .arrays import (
     read_labels as read_labels,
     read_rows as read_rows,
 )
+from .classifiers import Classifier as Classifier, read_classifiers as read_classifiers
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .images import Images as Images, open_images as open_images
 from .map_file import MapHeader as MapHeader, read_header as read_header
 from .model_folder import ModelRows as ModelRows, open_models as open_models
+from .moments_file import load_moments as load_moments, save_moments as save_moments
 from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
