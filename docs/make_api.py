@@ -16,6 +16,8 @@ rooms = {
     "Statistics": ("core.moments", "core.factor", "core.monoid"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
+    "Attributes and fields": ("attribute",),
+    "Training": ("network",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }
