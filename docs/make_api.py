@@ -17,6 +17,8 @@ rooms = {
     "Statistics": ("core.moments", "core.factor", "core.monoid", "study.stream_moments"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
+    "Attributes and fields": ("attribute",),
+    "Training": ("network",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }

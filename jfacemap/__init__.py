@@ -4,6 +4,48 @@ import importlib as _importlib
 import typing as _typing
 
 from . import data as data
+from .attribute.class_distance import (
+    class_distances as class_distances,
+    ClassDistances as ClassDistances,
+)
+from .attribute.correlate import (
+    correlate_entropy as correlate_entropy,
+    ks_aggregates as ks_aggregates,
+    SpearmanTable as SpearmanTable,
+)
+from .attribute.dimension import ph_dimension as ph_dimension, PhDimension as PhDimension
+from .attribute.discriminate import (
+    Discrimination as Discrimination,
+    discriminative_power as discriminative_power,
+)
+from .attribute.energy import field_energy as field_energy, FieldEnergy as FieldEnergy
+from .attribute.entropy import (
+    inter_entropy as inter_entropy,
+    intra_entropy as intra_entropy,
+)
+from .attribute.fields import (
+    Alignment as Alignment,
+    field_alignment as field_alignment,
+    Gravity as Gravity,
+    gravity as gravity,
+    mean_distance as mean_distance,
+)
+from .attribute.histogram import (
+    pair_histogram as pair_histogram,
+    PairHistogram as PairHistogram,
+)
+from .attribute.macroscale import attribute_ks as attribute_ks, AttributeKs as AttributeKs
+from .attribute.neighbours import (
+    AllPairs as AllPairs,
+    Ball as Ball,
+    KNearest as KNearest,
+    RelativeBall as RelativeBall,
+)
+from .attribute.nulls import field_null as field_null, FieldNull as FieldNull
+from .attribute.paired import (
+    compare_energies as compare_energies,
+    PairedTest as PairedTest,
+)
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
 from .core.head import Head as Head
 from .core.linalg import unit as unit
@@ -114,6 +156,13 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .network.margin import (
+    adaface_logits as adaface_logits,
+    arcface_logits as arcface_logits,
+    margin_loss as margin_loss,
+    NormStatistics as NormStatistics,
+    validation_loss as validation_loss,
+)
 from .study import defences as defences
 from .study.attack import (
     AttackPlan as AttackPlan,
@@ -136,7 +185,20 @@ from .study.identity_parts import (
     identity_parts as identity_parts,
     IdentityParts as IdentityParts,
 )
+from .study.lattice_energy import (
+    lattice_energies as lattice_energies,
+    LatticeEnergies as LatticeEnergies,
+)
+from .study.lattice_images import (
+    edit_derivatives as edit_derivatives,
+    LatticePlan as LatticePlan,
+    plan_lattice as plan_lattice,
+)
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
+from .study.make_lattice import (
+    LatticeFolder as LatticeFolder,
+    make_lattice as make_lattice,
+)
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.shared_parts import (
     shared_parts as shared_parts,

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.attribute.dimension import tree_length
+from jfacemap.attribute.discriminate import fit_logistic
+from jfacemap.attribute.histogram import _compiled as _histogram
+from jfacemap.attribute.relabel import _statistics
 from jfacemap.evaluate.identify import _search_tile
 from jfacemap.evaluate.match_counts import bins
 from jfacemap.evaluate.match_tiles import _count_in_tile, _count_tile
@@ -48,6 +52,7 @@ energy = of(lambda *rows: jfm.compare.energy_moments(rows), x, y, z)
 heads = [jfm.Head(np.ones((d, 5), np.float32), np.ones(5, np.float32)) for d in (6, 4)]
 space = of(jfm.fit_canonical, joint)
 
+neighbourhoods = jfm.KNearest((2, 3)), jfm.Ball(0.5), jfm.RelativeBall(0.5), jfm.AllPairs()
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
 few = lambda kind: lambda *rows: jfm.fit_few_rows(rows, kind)
@@ -168,6 +173,48 @@ cases = {
     "score_all": (score_all, x, y),
     "roc_curve": (jfm.roc_curve, scores, genuine),
     **{f"tar_at_far {rule}": (tar(rule), scores, genuine) for rule in rules},
+    "intra_entropy": (lambda a: jfm.intra_entropy(a, ids // 2), shape(20, 3)),
+    "inter_entropy": (lambda a: jfm.inter_entropy(a, ids // 2), shape(20, 3)),
+    **{
+        f"field_energy {type(n).__name__}": (
+            lambda p, v, n=n: jfm.field_energy(p, v, neighbours=n),
+            *(x, shape(2, 20, 6)),
+        )
+        for n in neighbourhoods
+    },
+    **{
+        f"field_null {kind}": (
+            lambda p, v, kind=kind: jfm.field_null(some_key, p, v, kind=kind, repeats=3),
+            *(x, shape(2, 20, 6)),
+        )
+        for kind in ("permutation", "gaussian")
+    },
+    "fit_logistic": (fit_logistic, x, shape(20, 3), w, scalar),
+    "tree_length": (lambda x: tree_length(x, 10, metric="cosine"), x),
+    "arcface_logits": (jfm.arcface_logits, x, shape(9, 6), ids % 9),
+    "adaface_logits": (
+        lambda x, c: jfm.adaface_logits(x, c, ids % 9, jfm.NormStatistics()),
+        *(x, shape(9, 6)),
+    ),
+    "margin_loss": (jfm.margin_loss, shape(20, 9), ids % 9),
+    "validation_loss": (
+        lambda f, v: jfm.validation_loss(f, v, "adaface"),
+        *(shape(5, 6), shape(5, 2, 6)),
+    ),
+    "class_distances": (lambda x: jfm.class_distances(x, ids // 2), x),
+    "relabelled KS": (
+        _statistics,
+        jax.ShapeDtypeStruct((1024, 16), bool),
+        *(np.zeros((16, 3), np.int32),) * 2,
+        *(shape(16, 16), shape(16), jax.ShapeDtypeStruct((16,), bool)),
+    ),
+    "pairs histogram": (
+        lambda x: _histogram(x, ids // 2, np.float32(2), unit="degrees", bins=9),
+        x,
+    ),
+    "gravity": (jfm.gravity, x, y),
+    "field_alignment": (jfm.field_alignment, shape(3, 20, 6)),
+    "mean_distance": (lambda x: jfm.mean_distance(some_key, x, 50), x),
     "bootstrap_weights": (
         lambda key: jfm.bootstrap_weights(key, 5, 100),
         of(lambda: jax.random.key(0)),
@@ -184,8 +231,19 @@ host_only = {
     "count_matches",
     "tar_difference",
     "tar_of_counts",
+    "attribute_ks",
+    "correlate_entropy",
+    "discriminative_power",
+    "ks_aggregates",
+    "ph_dimension",
+    "compare_energies",
+    "pair_histogram",
     "group_templates",
     "identify_mapped",
+    "edit_derivatives",
+    "lattice_energies",
+    "make_lattice",
+    "plan_lattice",
     "identity_pairs",
     "identity_parts",
     "label_pairs",

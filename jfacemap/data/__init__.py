@@ -8,9 +8,16 @@ from .arrays import (
     read_rows as read_rows,
 )
 from .classifiers import Classifier as Classifier, read_classifiers as read_classifiers
+from .edits import Edit as Edit, edits as edits, render as render
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .images import Images as Images, open_images as open_images
+from .lattice import (
+    JoinedFields as JoinedFields,
+    Lattice as Lattice,
+    read_lattice as read_lattice,
+    write_lattice as write_lattice,
+)
 from .map_file import MapHeader as MapHeader, read_header as read_header
 from .model_folder import ModelRows as ModelRows, open_models as open_models
 from .moments_file import load_moments as load_moments, save_moments as save_moments
