@@ -35,5 +35,6 @@ def strict_tar_at_far(scores: np.ndarray, genuine: np.ndarray, fars) -> np.ndarr
     rates = []
     for target in fars:
         bar = others[np.count_nonzero(reached <= target)]
-        rates.append(1 - np.searchsorted(mated, bar, side="right") / mated.size)
+        refused = np.searchsorted(mated, bar, side="right")
+        rates.append((mated.size - refused) / mated.size)
     return np.array(rates)
