@@ -173,6 +173,7 @@ from .study.attack import (
 from .study.composition import (
     composition_errors as composition_errors,
     CompositionErrors as CompositionErrors,
+    pair_residuals as pair_residuals,
 )
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs

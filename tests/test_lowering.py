@@ -106,6 +106,13 @@ cases = {
         for kind in ("rotation", "correlation")
     },
     "canonical_agreement": (jfm.canonical_agreement, space, joint),
+    "pair_residuals": (jfm.pair_residuals, table, joint),
+    "shared_parts": (
+        lambda joint, *heads: jfm.shared_parts(
+            joint, joint, [jfm.head_split(h) for h in heads], 0, 1
+        ),
+        *(of(join, x, z), *heads),
+    ),
     "composition_errors": (jfm.composition_errors, table, joint),
     "map_residual": (jfm.map_residual, maps[1], pair),
     "energy_moments": (lambda *rows: jfm.compare.energy_moments(rows), x, y, z),
