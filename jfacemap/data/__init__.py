@@ -7,10 +7,12 @@ from .arrays import (
     read_labels as read_labels,
     read_rows as read_rows,
 )
+from .celeba import CelebA as CelebA, read_celeba as read_celeba
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .images import Images as Images, open_images as open_images
 from .map_file import MapHeader as MapHeader, read_header as read_header
+from .mnist import load_mnist as load_mnist, Mnist as Mnist
 from .model_folder import ModelRows as ModelRows, open_models as open_models
 from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
