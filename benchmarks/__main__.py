@@ -22,6 +22,8 @@ Name = typing.Literal[
     "verification",
     "whole_table",
     "stream",
+    "energy",
+    "attribute_ks",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

@@ -46,12 +46,12 @@ def find_networks(folder: pathlib.Path | None) -> dict[str, Network]:
     return found
 
 
-def substitutes() -> dict[str, Network]:
-    """Two small networks of fixed random weights: they run anywhere and know nothing."""
+def substitutes(count: int) -> dict[str, Network]:
+    """Small networks of fixed random weights: they run anywhere and know nothing."""
     plain = jfm.data.Preprocess((28, 28), layout="nhwc")
     return {
         f"substitute {seed}": Network(random_network(seed), plain, "random weights")
-        for seed in (0, 1)
+        for seed in range(count)
     }
 
 

@@ -146,6 +146,11 @@ from .study.attack import (
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.embed import embed as embed
+from .study.finetune import (
+    finetune as finetune,
+    FinetuneHistory as FinetuneHistory,
+    FinetuneSettings as FinetuneSettings,
+)
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,
