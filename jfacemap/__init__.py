@@ -122,6 +122,13 @@ from .fit.closed_form import (
 )
 from .fit.diagnose import diagnose as diagnose, FitInfo as FitInfo
 from .fit.few_rows import fit_few_rows as fit_few_rows
+from .fit.margin import (
+    adaface_logits as adaface_logits,
+    arcface_logits as arcface_logits,
+    margin_loss as margin_loss,
+    NormStatistics as NormStatistics,
+    validation_loss as validation_loss,
+)
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -129,13 +136,6 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
-from .network.margin import (
-    adaface_logits as adaface_logits,
-    arcface_logits as arcface_logits,
-    margin_loss as margin_loss,
-    NormStatistics as NormStatistics,
-    validation_loss as validation_loss,
-)
 from .study import defences as defences
 from .study.attack import (
     AttackPlan as AttackPlan,

@@ -20,7 +20,7 @@ from ..core.linalg import unit
 from ..data.arrays import new_file
 from ..data.edits import Edit, render
 from ..data.preprocess import Preprocess
-from ..network.margin import (
+from ..fit.margin import (
     adaface_logits,
     arcface_logits,
     Kind,
@@ -101,7 +101,7 @@ def finetune(
     - `progress`: called with the number of epochs done, and of all.
 
     Returns the network of the best epoch and the history. Raises `ValueError` for fewer
-    than two people on either side.
+    than two people on either side, or a function without weights.
     """
     people, code = np.unique(identity, return_inverse=True)
     held, first = np.unique(validation[1], return_index=True)
@@ -110,6 +110,11 @@ def finetune(
             f"Two people or more on either side; got {len(people)} and {len(held)}."
         )
     trainable, rest = eqx.partition(fn, eqx.is_inexact_array)
+    if not jax.tree.leaves(trainable):
+        raise ValueError(
+            "The network holds no weights to train: give a pytree with float leaves, such "
+            "as jfm.onnx2jax.load(path)."
+        )
     size = min(settings.people, len(people))
     steps = len(people) // size
     optimiser = _optimiser(settings)

@@ -85,3 +85,5 @@ def test_bad_input_is_refused(unchecked_types):
     images, who = faces(1)
     with pytest.raises(ValueError, match="Two people or more on either side; got 1"):
         jfm.finetune(key, network(), plain, images, who, edits["light"], faces(6))
+    with pytest.raises(ValueError, match="no weights to train"):
+        jfm.finetune(key, jnp.tanh, plain, *faces(3), edits["light"], faces(6))
