@@ -136,6 +136,35 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .probe.activation import (
+    classify_by_mav as classify_by_mav,
+    MavMatch as MavMatch,
+    mean_activation_vectors as mean_activation_vectors,
+    MeanActivations as MeanActivations,
+)
+from .probe.errors import (
+    error_intervals as error_intervals,
+    error_split as error_split,
+    ErrorIntervals as ErrorIntervals,
+    ErrorSplit as ErrorSplit,
+)
+from .probe.regression import (
+    binned_absolute_error as binned_absolute_error,
+    BinnedError as BinnedError,
+    fit_ridge as fit_ridge,
+    Regressor as Regressor,
+)
+from .probe.spectrum import (
+    block_diagonalize as block_diagonalize,
+    BlockDiagonal as BlockDiagonal,
+    Scree as Scree,
+    scree as scree,
+)
+from .probe.svm import (
+    choose_penalty as choose_penalty,
+    fit_svm as fit_svm,
+    LinearSvm as LinearSvm,
+)
 from .study import defences as defences
 from .study.attack import (
     AttackPlan as AttackPlan,
@@ -191,14 +220,15 @@ from .study.verify_pairs import PairVerdicts as PairVerdicts, verify_pairs as ve
 
 
 if _typing.TYPE_CHECKING:
-    from . import onnx2jax as onnx2jax
+    from . import network as network, onnx2jax as onnx2jax
 
 
 def __getattr__(name: str):
-    if name == "onnx2jax":  # its many operators wait until they are wanted
-        return _importlib.import_module(".onnx2jax", __name__)
+    # Many operators, and flax: they wait until they are wanted.
+    if name in ("network", "onnx2jax"):
+        return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), "onnx2jax"})
+    return sorted({*globals(), "network", "onnx2jax"})

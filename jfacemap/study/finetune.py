@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 
 from ..core.linalg import unit
 from ..data.arrays import new_file
-from ..data.edits import Edit, render
+from ..data.image_edits import Edit, render
 from ..data.preprocess import Preprocess
 from ..fit.margin import (
     adaface_logits,
