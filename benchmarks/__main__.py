@@ -26,6 +26,8 @@ Name = typing.Literal[
     "store_io",
     "embed_images",
     "likeness",
+    "energy",
+    "attribute_ks",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

@@ -18,7 +18,6 @@ rooms = {
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
-    "Training": ("network",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }

@@ -149,6 +149,13 @@ from .fit.logits import (
     HeadSplit as HeadSplit,
     logit_map as logit_map,
 )
+from .fit.margin import (
+    adaface_logits as adaface_logits,
+    arcface_logits as arcface_logits,
+    margin_loss as margin_loss,
+    NormStatistics as NormStatistics,
+    validation_loss as validation_loss,
+)
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -156,13 +163,6 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
-from .network.margin import (
-    adaface_logits as adaface_logits,
-    arcface_logits as arcface_logits,
-    margin_loss as margin_loss,
-    NormStatistics as NormStatistics,
-    validation_loss as validation_loss,
-)
 from .probe.activation import (
     classify_by_mav as classify_by_mav,
     MavMatch as MavMatch,
@@ -207,6 +207,11 @@ from .study.composition import (
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.embed import embed as embed
+from .study.finetune import (
+    finetune as finetune,
+    FinetuneHistory as FinetuneHistory,
+    FinetuneSettings as FinetuneSettings,
+)
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,

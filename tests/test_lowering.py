@@ -248,6 +248,7 @@ host_only = {
     "group_templates",
     "identify_mapped",
     "edit_derivatives",
+    "finetune",
     "lattice_energies",
     "make_lattice",
     "plan_lattice",

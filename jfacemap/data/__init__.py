@@ -12,6 +12,7 @@ from .classifiers import Classifier as Classifier, read_classifiers as read_clas
 from .edits import Edit as Edit, edits as edits, render as render
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
+from .image_edits import Edit as Edit, edits as edits, render as render
 from .images import Images as Images, open_images as open_images
 from .lattice import (
     JoinedFields as JoinedFields,
