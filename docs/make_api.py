@@ -12,7 +12,7 @@ from jfacemap import data, onnx2jax
 
 
 rooms = {
-    "Maps": ("core.maps", "core.linalg", "data.map_file"),
+    "Maps": ("core.maps", "core.residual", "core.linalg", "data.map_file"),
     "Statistics": ("core.moments", "core.factor", "core.monoid"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
@@ -41,6 +41,9 @@ def page() -> str:
             parts.append(_section(title, "jfm", here))
     constants = "".join(f"- `jfm.{n}` = {x}\n" for n, x in names.items())
     parts.append(f"## Constants\n\n{constants}")
+    own = {n: x for n, x in vars(jfm.losses).items() if inspect.isfunction(x)}
+    own = {n: x for n, x in own.items() if _lives_in(x, ("fit.losses",)) and n[0] != "_"}
+    parts.append(_section("Losses of gradient fits", "jfm.losses", own))
     for title, module in (("Data", data), ("Networks from ONNX", onnx2jax)):
         own = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
         own = {n: x for n, x in own.items() if inspect.isclass(x) or inspect.isfunction(x)}

@@ -24,6 +24,7 @@ from .core.moments import (
     PairMoments as PairMoments,
 )
 from .core.monoid import merge as merge
+from .core.residual import residual_map as residual_map, ResidualMap as ResidualMap
 from .data.map_file import load as load, save as save
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
 from .evaluate.confidence import (
@@ -65,12 +66,18 @@ from .evaluate.wilson import (
     wilson_intervals as wilson_intervals,
     WilsonIntervals as WilsonIntervals,
 )
+from .fit import losses as losses
 from .fit.all_pairs import fit_all_pairs as fit_all_pairs, PairMaps as PairMaps
 from .fit.by_identity import (
     fit_by_identity as fit_by_identity,
     identity_moments as identity_moments,
     IdentityPairing as IdentityPairing,
     pair_by_identity as pair_by_identity,
+)
+from .fit.cca import (
+    CcaAlignment as CcaAlignment,
+    fit_cca as fit_cca,
+    solve_cca as solve_cca,
 )
 from .fit.closed_form import (
     fit_affine as fit_affine,
@@ -80,6 +87,22 @@ from .fit.closed_form import (
 )
 from .fit.diagnose import diagnose as diagnose, FitInfo as FitInfo
 from .fit.few_rows import fit_few_rows as fit_few_rows
+from .fit.folds import assign_folds as assign_folds
+from .fit.gradient import fit_gradient as fit_gradient, GradientFit as GradientFit
+from .fit.groups import group_moments as group_moments, merge_groups as merge_groups
+from .fit.low_rank import fit_low_rank as fit_low_rank, solve_low_rank as solve_low_rank
+from .fit.low_rank_path import (
+    fit_low_rank_path as fit_low_rank_path,
+    LowRankPath as LowRankPath,
+    solve_low_rank_path as solve_low_rank_path,
+)
+from .fit.ridge_path import (
+    fit_ridge_path as fit_ridge_path,
+    ridge_grid as ridge_grid,
+    RidgePath as RidgePath,
+    solve_ridge_path as solve_ridge_path,
+)
+from .fit.robust import fit_robust as fit_robust, RobustFit as RobustFit
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -105,7 +128,14 @@ from .study.identity_parts import (
     identity_parts as identity_parts,
     IdentityParts as IdentityParts,
 )
+from .study.ladder import Ladder as Ladder, map_ladder as map_ladder
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
+from .study.map_bootstrap import (
+    bootstrap_maps as bootstrap_maps,
+    map_spread as map_spread,
+    MapDraws as MapDraws,
+    MapSpread as MapSpread,
+)
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.surface import (
     IdentitySurface as IdentitySurface,
