@@ -107,8 +107,8 @@ def map_ladder(
     - `folds`, `groups`: as in `fit_ridge_path`; give who a row shows as its group.
     - `families`: some of `jfacemap.study.ladder.families`, in that order.
     - `ridges`, `ranks`: to choose from, by cross-validation among the folds left (nested:
-      the fold that judges never chooses). By default those of `fit_ridge_path` and
-      `fit_low_rank_path`.
+      the fold that judges never chooses). By default those of `fit_ridge_path`, and powers
+      of two below min(d, k): of all ranks a map is affine.
     - `hidden`, `steps`, `batch_size`: of the network (`residual_map`). It starts as a ridge
       map, one of the folds left tells when it was best, and neither is fitted on that.
     - `progress`: called with fits done and their number.
@@ -184,7 +184,9 @@ def _identity(rows: Rows, tools: Tools, k: int):
 
 
 def _low_rank(rows: Rows, tools: Tools, k: int):
-    path = solve_low_rank_path(rows.apart(k), tools.ranks)
+    most = min(rows.x.shape[1], rows.y.shape[1])
+    ranks = tools.ranks or [2**i for i in range(most.bit_length()) if 2**i < max(most, 2)]
+    path = solve_low_rank_path(rows.apart(k), ranks)
     return path.map, path.rank
 
 
@@ -195,7 +197,7 @@ def _ridge(rows: Rows, tools: Tools, k: int):
 
 def _mlp(rows: Rows, tools: Tools, k: int):
     start, batches = jax.random.split(jax.random.fold_in(rows.key, k + 1))
-    judge = (k + 1) % (rows.fold.max() + 1)
+    judge = (k + 1) % (int(rows.fold.max()) + 1)
     base = solve_ridge_path(rows.apart(k, judge), tools.ridges).map
     length = np.sqrt(np.average(np.sum(np.square(rows.x), axis=1), weights=rows.weights))
     init = residual_map(start, base, tools.hidden, length=jnp.asarray(length, jnp.float32))
