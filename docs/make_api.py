@@ -12,7 +12,7 @@ from jfacemap import data, onnx2jax
 
 
 rooms = {
-    "Maps": ("core.maps", "core.residual", "core.linalg", "data.map_file"),
+    "Maps": ("core.maps", "core.mlp", "core.linalg", "data.map_file"),
     "Statistics": ("core.moments", "core.factor", "core.monoid"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),

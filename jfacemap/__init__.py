@@ -24,7 +24,7 @@ from .core.moments import (
     PairMoments as PairMoments,
 )
 from .core.monoid import merge as merge
-from .core.residual import residual_map as residual_map, ResidualMap as ResidualMap
+from .core.mlp import mlp_map as mlp_map, MlpMap as MlpMap
 from .data.map_file import load as load, save as save
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
 from .evaluate.confidence import (

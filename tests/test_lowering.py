@@ -39,7 +39,7 @@ maps = (
     of(jfm.LowRankMap, shape(6, 2), shape(2, 4), shape(4)),
     of(jfm.Standardize, shape(6), shape(6, 6)),
 )
-bent = of(jfm.residual_map, of(lambda: jax.random.key(0)), rotation, 3)
+bent = of(jfm.mlp_map, of(lambda: jax.random.key(0)), rotation, 3)
 
 ids, rows = np.arange(20), np.arange(20, dtype=np.int32)
 both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
@@ -126,7 +126,7 @@ cases = {
         f"fit_robust {loss}": (lambda *r, l=loss: jfm.fit_robust(*r, loss=l), x, z)
         for loss in ("huber", "distance", "trimmed")
     },
-    "residual_map": (lambda m, x: m(x), bent, x),
+    "mlp_map": (lambda m, x: m(x), bent, x),
     "fit_gradient": (
         lambda x, z: jfm.fit_gradient(some_key, x, z, init=jfm.identity_map(6, 4), steps=3),
         *(x, z),

@@ -67,7 +67,7 @@ def fit_gradient(
     - `x`, `y`: rows `(n, d)` and `(n, k)`, or a `RowSource` each (an `EmbeddingStore`):
       those are read in turn, and batches drawn within some 65,536 rows at a time.
     - `init`: where to start, any map: `fit_affine(x, y)`, `identity_map(d, k)`,
-      `fit_low_rank(x, y, 16)`, `residual_map(key, start, 64)`. The result is of its kind; a
+      `fit_low_rank(x, y, 16)`, `mlp_map(key, start, 64)`. The result is of its kind; a
       rotation stays one, its determinant the same sign.
     - `loss`: `(guess, target) -> (n,)`, one of `jfm.losses` or any other; with `labels`
       `(n,)` it is given a batch's labels too.

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 from ..core.linalg import unit
 from ..core.maps import AbstractMap, identity_map
 from ..core.moments import as_rows
-from ..core.residual import residual_map
+from ..core.mlp import mlp_map
 from ..core.types import Numeric
 from ..fit.closed_form import solve_affine
 from ..fit.folds import as_folds
@@ -109,7 +109,7 @@ def map_ladder(
     - `ridges`, `ranks`: to choose from, by cross-validation among the folds left (nested:
       the fold that judges never chooses). By default those of `fit_ridge_path`, and powers
       of two below min(d, k): of all ranks a map is affine.
-    - `hidden`, `steps`, `batch_size`: of the network (`residual_map`). It starts as a ridge
+    - `hidden`, `steps`, `batch_size`: of the network (`mlp_map`). It starts as a ridge
       map, one of the folds left tells when it was best, and neither is fitted on that.
     - `progress`: called with fits done and their number.
 
@@ -200,7 +200,7 @@ def _mlp(rows: Rows, tools: Tools, k: int):
     judge = (k + 1) % (int(rows.fold.max()) + 1)
     base = solve_ridge_path(rows.apart(k, judge), tools.ridges).map
     length = np.sqrt(np.average(np.sum(np.square(rows.x), axis=1), weights=rows.weights))
-    init = residual_map(start, base, tools.hidden, length=jnp.asarray(length, jnp.float32))
+    init = mlp_map(start, base, tools.hidden, length=jnp.asarray(length, jnp.float32))
     fit = fit_gradient(
         batches,
         rows.x,

@@ -148,7 +148,7 @@ def test_rows_of_a_source():
 
 def test_a_bent_map_finds_what_a_straight_one_cannot():
     bent = np.float32(np.abs(x[:, :2]))
-    start = jfm.residual_map(key, jfm.fit_affine(x, bent), 16)
+    start = jfm.mlp_map(key, jfm.fit_affine(x, bent), 16)
     assert tree_allclose(start(x), jfm.fit_affine(x, bent)(x), rtol=1e-5, atol=1e-6)
     fit = jfm.fit_gradient(key, x, bent, init=start, optimizer=falling, steps=300)
     assert fit.losses[-1] < 0.2 * fit.losses[0]
@@ -198,4 +198,4 @@ def test_bad_input():
     with pytest.raises(ValueError, match="Rows must pair up"):
         jfm.fit_gradient(key, ArrayRows(x), ArrayRows(y[:5]), init=nothing, batch_size=2)
     with pytest.raises(ValueError, match="at least one unit"):
-        jfm.residual_map(key, nothing, 0)
+        jfm.mlp_map(key, nothing, 0)

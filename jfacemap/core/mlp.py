@@ -11,7 +11,7 @@ from .maps import AbstractMap, AffineMap, check_rows
 from .types import Numeric
 
 
-class ResidualMap(AbstractMap):
+class MlpMap(AbstractMap):
     """`x -> x W + b + gelu(x U + c) V`: an affine map and one hidden layer of width h.
 
     Not affine, and without an inverse: `as_affine`, `inverse` and `compose` raise.
@@ -33,7 +33,7 @@ class ResidualMap(AbstractMap):
     def as_affine(self) -> Never:
         """Raises `ValueError`: this map bends."""
         raise ValueError(
-            "A ResidualMap is not affine and has no inverse: apply it to rows, or fit an "
+            "A MlpMap is not affine and has no inverse: apply it to rows, or fit an "
             "affine map to what it makes of them."
         )
 
@@ -48,13 +48,13 @@ class ResidualMap(AbstractMap):
         return self.weight.shape[-1]
 
 
-def residual_map(
+def mlp_map(
     key: Key[Array, ""],
     base: AbstractMap,
     hidden: int,
     *,
     length: float | Float[Numeric, ""] = 1.0,
-) -> ResidualMap:
+) -> MlpMap:
     """`base` and a hidden layer that adds nothing yet: where `fit_gradient` can start.
 
     `length` is that of the rows to be mapped, as a rule: hidden units then see numbers of
@@ -65,7 +65,7 @@ def residual_map(
     m = base.as_affine()
     dtype = m.weight.dtype
     inner = jax.random.normal(key, (m.in_dim, hidden), dtype)
-    return ResidualMap(
+    return MlpMap(
         weight=m.weight,
         bias=m.bias,
         inner=inner / jnp.asarray(length, dtype),
