@@ -22,6 +22,8 @@ Name = typing.Literal[
     "verification",
     "whole_table",
     "stream",
+    "store_io",
+    "embed_images",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

@@ -26,3 +26,15 @@ def tar_at_far(scores: np.ndarray, genuine: np.ndarray, fars) -> np.ndarray:
         far, tar, _ = roc_curve(genuine, scores)
     far, tar = far[::-1], tar[::-1]
     return np.array([tar[np.argmin(np.abs(far - target))] for target in fars])
+
+
+def strict_tar_at_far(scores: np.ndarray, genuine: np.ndarray, fars) -> np.ndarray:
+    """TAR above the impostor that would be one too many, by sorting."""
+    others, mated = np.sort(scores[~genuine])[::-1], np.sort(scores[genuine])
+    reached = np.arange(1, others.size + 1) / others.size
+    rates = []
+    for target in fars:
+        bar = others[np.count_nonzero(reached <= target)]
+        refused = np.searchsorted(mated, bar, side="right")
+        rates.append((mated.size - refused) / mated.size)
+    return np.array(rates)

@@ -42,11 +42,7 @@ def run(size: Size) -> list[Row]:
 
 
 def row_of(name: str, path: pathlib.Path, n: int, rounds: int) -> Row:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    session = open_session(path)
     (given,) = session.get_inputs()
     outputs = [output.name for output in session.get_outputs()]
     x = np.random.default_rng(0).uniform(-1, 1, (n, *shapes[name])).astype(np.float32)
@@ -68,6 +64,15 @@ def row_of(name: str, path: pathlib.Path, n: int, rounds: int) -> Row:
     ours, peer = "jax.jit(f)", "onnxruntime"
     sides = {peer: Side(theirs), ours: Side(lambda: closed(rows), error)}
     return Row(f"{name}, batch {n}", race(sides, rounds), ours, None, peer, 0.5, 1.0)
+
+
+def open_session(path: pathlib.Path):
+    """The network in onnxruntime, which warns of what it has optimised away."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

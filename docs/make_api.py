@@ -9,13 +9,16 @@ import re
 
 import jfacemap as jfm
 from jfacemap import data, onnx2jax
+from jfacemap.evaluate import compare
 
 
 rooms = {
-    "Maps": ("core.maps", "core.mlp", "core.linalg", "data.map_file"),
-    "Statistics": ("core.moments", "core.factor", "core.monoid"),
+    "Maps": ("core.maps", "core.head", "core.mlp", "core.linalg", "data.map_file"),
+    "Statistics": ("core.moments", "core.factor", "core.monoid", "study.stream_moments"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
+    "Attributes and fields": ("attribute",),
+    "Training": ("network",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }
@@ -44,10 +47,14 @@ def page() -> str:
     own = {n: x for n, x in vars(jfm.losses).items() if inspect.isfunction(x)}
     own = {n: x for n, x in own.items() if _lives_in(x, ("fit.losses",)) and n[0] != "_"}
     parts.append(_section("Losses of gradient fits", "jfm.losses", own))
-    for title, module in (("Data", data), ("Networks from ONNX", onnx2jax)):
+    for title, module, prefix in (
+        ("Comparison indices", compare, "jfm.compare"),
+        ("Data", data, "jfm.data"),
+        ("Networks from ONNX", onnx2jax, "jfm.onnx2jax"),
+    ):
         own = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
         own = {n: x for n, x in own.items() if inspect.isclass(x) or inspect.isfunction(x)}
-        parts.append(_section(title, module.__name__.replace("jfacemap", "jfm"), own))
+        parts.append(_section(title, prefix, own))
     return "\n".join(parts)
 
 

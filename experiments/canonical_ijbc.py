@@ -202,22 +202,17 @@ def verify_all(config: Config, data: Data, plan, enrolled, joint):
         "": (data.load, joint),
         ", centred": (centred_load, jfm.joint_moments(centred, names=data.names)),
     }
-    subject = data.protocol.probe_subject
-    key, tar, spread = jax.random.key(config.seed), {}, {}
+    key = jax.random.key(config.seed) if config.replicates else None
+    tar, spread = {}, {}
     for suffix, (load, moments) in spaces.items():
         maps = {kind: jfm.fit_all_pairs(moments, kind) for kind in kinds}
-
-        def inspect(kind, i, j, scores, suffix=suffix):
-            if config.replicates and kind != "identity":
-                spread[kind + suffix, i, j] = jfm.subject_confidence(
-                    key, scores, plan.genuine, subject, fars, replicates=config.replicates
-                )
-
         with watch(f"verifying{suffix}") as progress:
             found = jfm.verify_pairs(
-                maps, load, plan, fars=fars, inspect=inspect, progress=progress
-            )
+                maps, load, plan, fars=fars, key=key, progress=progress,
+                replicates=config.replicates,
+            )  # fmt: skip
         tar |= {kind + suffix: each for kind, each in found.tar.items()}
+        spread |= {kind + suffix: each for kind, each in (found.spread or {}).items()}
     return tar, spread
 
 
@@ -312,33 +307,46 @@ def pedigree_tests(config: Config, data: Data, rates) -> list[dict[str, Any]]:
     return found
 
 
-def mean_rows(rates, spread) -> dict[str, Any]:
-    """Mean TAR `(far,)` by kind, with the ends of its interval or None.
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """Mean TAR `(far,)` of some cells, with the ends `(2, far)` of its interval.
 
-    Maps: over ordered pairs of models; native and self-map: over models.
+    - `cost`: ends of mapped less native, paired; all None where none were drawn
     """
+
+    tar: np.ndarray
+    ends: np.ndarray | None = None
+    cost: np.ndarray | None = None
+
+
+def mean_rows(rates, spread) -> dict[str, Mean]:
+    """Maps: over ordered pairs of models; native and self-map: over models."""
     n = len(next(iter(rates.values())))
-    native = {"native": "linear", "native, centred": "linear, centred"}
-    means = {}
+    own, native = np.eye(n, dtype=bool), {"native": "linear"}
+    native |= {f"{k}, centred": f"{v}, centred" for k, v in native.items()}
+    means, between = {}, lambda draws: np.nanquantile(draws, [0.025, 0.975], axis=0)
     for name in (*native, *rates):
-        own = name in native or name == "self-map"
-        cells = [(i, j) for i, j in np.ndindex(n, n) if (i == j) == own]
-        table = rates[native.get(name, name)]
-        draws = [spread[name, i, j].replicates for i, j in cells if (name, i, j) in spread]
-        ends = None
-        if draws:
-            ends = np.nanquantile(np.mean(draws, axis=0), [0.025, 0.975], axis=0)
-        means[name] = np.mean([table[cell] for cell in cells], axis=0), ends
+        kind = native.get(name, name)
+        which = own if name in native or name == "self-map" else ~own
+        mean = Mean(rates[kind][which].mean(axis=0))
+        if kind in spread:
+            draws = spread[kind].replicates  # (B, source, target, far)
+            cost, each = None, draws[:, which].mean(axis=1)
+            if name not in native:
+                alone = np.moveaxis(np.diagonal(draws, axis1=1, axis2=2), -1, 1)
+                less = draws - alone[:, None]
+                cost = between(less[:, which].mean(axis=1))
+            mean = Mean(mean.tar, between(each), cost)
+        means[name] = mean
     return means
 
 
 def gather_arrays(data: Data, rates, means, subsets: Sweep, ranks: Sweep):
     arrays = {"names": np.array(data.names), "fars": np.array(fars)}
     arrays |= {f"{kind}/tar": x for kind, x in rates.items()}
-    arrays |= {f"{kind}/mean": mean for kind, (mean, _) in means.items()}
-    arrays |= {
-        f"{kind}/ends": ends for kind, (_, ends) in means.items() if ends is not None
-    }
+    for kind, mean in means.items():
+        fields = {"mean": mean.tar, "ends": mean.ends, "cost": mean.cost}
+        arrays |= {f"{kind}/{k}": x for k, x in fields.items() if x is not None}
     for name, each in (("subsets", subsets), ("ranks", ranks)):
         arrays |= {f"{name}/{kind}": x for kind, x in each.boxes.items()}
         arrays[f"{name}/sizes"] = np.array(each.sizes)
@@ -349,11 +357,9 @@ def gather_rows(data: Data, tar, spread):
     for kind, each in tar.items():
         rate, achieved = each.tar, each.far
         for i, j, k in np.ndindex(rate.shape):
-            native = kind != "self-map" and i == j
             if kind == "self-map" and i != j:
                 continue
-            name = kind.replace(kind.split(",")[0], "native", 1) if native else kind
-            ends = spread.get((name, i, j))
+            ends = spread.get(kind)
             yield {
                 "kind": kind,
                 "source": data.names[i],
@@ -362,8 +368,8 @@ def gather_rows(data: Data, tar, spread):
                 "tar": rate[i, j, k],
                 "achieved_far": achieved[i, j, k],
                 "threshold": float(each.threshold[i, j, k]),
-                "lower": np.nan if ends is None else ends.lower[k],
-                "upper": np.nan if ends is None else ends.upper[k],
+                "lower": np.nan if ends is None else ends.lower[i, j, k],
+                "upper": np.nan if ends is None else ends.upper[i, j, k],
                 "data": data.about["source"],
             }
 

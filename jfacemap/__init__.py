@@ -4,7 +4,50 @@ import importlib as _importlib
 import typing as _typing
 
 from . import data as data
+from .attribute.class_distance import (
+    class_distances as class_distances,
+    ClassDistances as ClassDistances,
+)
+from .attribute.correlate import (
+    correlate_entropy as correlate_entropy,
+    ks_aggregates as ks_aggregates,
+    SpearmanTable as SpearmanTable,
+)
+from .attribute.dimension import ph_dimension as ph_dimension, PhDimension as PhDimension
+from .attribute.discriminate import (
+    Discrimination as Discrimination,
+    discriminative_power as discriminative_power,
+)
+from .attribute.energy import field_energy as field_energy, FieldEnergy as FieldEnergy
+from .attribute.entropy import (
+    inter_entropy as inter_entropy,
+    intra_entropy as intra_entropy,
+)
+from .attribute.fields import (
+    Alignment as Alignment,
+    field_alignment as field_alignment,
+    Gravity as Gravity,
+    gravity as gravity,
+    mean_distance as mean_distance,
+)
+from .attribute.histogram import (
+    pair_histogram as pair_histogram,
+    PairHistogram as PairHistogram,
+)
+from .attribute.macroscale import attribute_ks as attribute_ks, AttributeKs as AttributeKs
+from .attribute.neighbours import (
+    AllPairs as AllPairs,
+    Ball as Ball,
+    KNearest as KNearest,
+    RelativeBall as RelativeBall,
+)
+from .attribute.nulls import field_null as field_null, FieldNull as FieldNull
+from .attribute.paired import (
+    compare_energies as compare_energies,
+    PairedTest as PairedTest,
+)
 from .core.factor import pair_factor as pair_factor, PairFactor as PairFactor
+from .core.head import Head as Head
 from .core.linalg import unit as unit
 from .core.maps import (
     AbstractMap as AbstractMap,
@@ -17,6 +60,7 @@ from .core.maps import (
     SimilarityMap as SimilarityMap,
     Standardize as Standardize,
 )
+from .core.mlp import mlp_map as mlp_map, MlpMap as MlpMap
 from .core.moments import (
     joint_moments as joint_moments,
     JointMoments as JointMoments,
@@ -24,15 +68,24 @@ from .core.moments import (
     PairMoments as PairMoments,
 )
 from .core.monoid import merge as merge
-from .core.mlp import mlp_map as mlp_map, MlpMap as MlpMap
 from .data.map_file import load as load, save as save
+from .evaluate import compare as compare
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
+from .evaluate.classify import (
+    swap_accuracy as swap_accuracy,
+    swap_confidence as swap_confidence,
+    SwapAccuracy as SwapAccuracy,
+)
 from .evaluate.confidence import (
     bootstrap_weights as bootstrap_weights,
     tar_confidence as tar_confidence,
     TarConfidence as TarConfidence,
 )
 from .evaluate.cross_match import cross_match as cross_match, CrossMatch as CrossMatch
+from .evaluate.difference import (
+    tar_difference as tar_difference,
+    TarDifference as TarDifference,
+)
 from .evaluate.fusion import fuse_models as fuse_models, FusedSearch as FusedSearch
 from .evaluate.identify import Identification as Identification, identify as identify
 from .evaluate.identities import (
@@ -41,11 +94,17 @@ from .evaluate.identities import (
 )
 from .evaluate.linkability import Linkability as Linkability, linkability as linkability
 from .evaluate.match_counts import FineCounts as FineCounts, MatchCounts as MatchCounts
+from .evaluate.match_shards import (
+    bins_in_doubt as bins_in_doubt,
+    count_matches as count_matches,
+    tar_of_counts as tar_of_counts,
+)
 from .evaluate.matrix_permutation import qap_test as qap_test, QapTest as QapTest
 from .evaluate.pooling import (
     pool_mapped as pool_mapped,
     pool_templates as pool_templates,
 )
+from .evaluate.residual import map_residual as map_residual
 from .evaluate.roc import roc_curve as roc_curve, RocCurve as RocCurve
 from .evaluate.scoring import (
     label_pairs as label_pairs,
@@ -74,6 +133,11 @@ from .fit.by_identity import (
     IdentityPairing as IdentityPairing,
     pair_by_identity as pair_by_identity,
 )
+from .fit.canonical import (
+    canonical_agreement as canonical_agreement,
+    CanonicalSpace as CanonicalSpace,
+    fit_canonical as fit_canonical,
+)
 from .fit.cca import (
     CcaAlignment as CcaAlignment,
     fit_cca as fit_cca,
@@ -90,6 +154,11 @@ from .fit.few_rows import fit_few_rows as fit_few_rows
 from .fit.folds import assign_folds as assign_folds
 from .fit.gradient import fit_gradient as fit_gradient, GradientFit as GradientFit
 from .fit.groups import group_moments as group_moments, merge_groups as merge_groups
+from .fit.logits import (
+    head_split as head_split,
+    HeadSplit as HeadSplit,
+    logit_map as logit_map,
+)
 from .fit.low_rank import fit_low_rank as fit_low_rank, solve_low_rank as solve_low_rank
 from .fit.low_rank_path import (
     fit_low_rank_path as fit_low_rank_path,
@@ -110,12 +179,23 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .network.margin import (
+    adaface_logits as adaface_logits,
+    arcface_logits as arcface_logits,
+    margin_loss as margin_loss,
+    NormStatistics as NormStatistics,
+    validation_loss as validation_loss,
+)
 from .study import defences as defences
 from .study.attack import (
     AttackPlan as AttackPlan,
     identify_mapped as identify_mapped,
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
+)
+from .study.composition import (
+    composition_errors as composition_errors,
+    CompositionErrors as CompositionErrors,
 )
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
@@ -129,7 +209,20 @@ from .study.identity_parts import (
     IdentityParts as IdentityParts,
 )
 from .study.ladder import Ladder as Ladder, map_ladder as map_ladder
+from .study.lattice_energy import (
+    lattice_energies as lattice_energies,
+    LatticeEnergies as LatticeEnergies,
+)
+from .study.lattice_images import (
+    edit_derivatives as edit_derivatives,
+    LatticePlan as LatticePlan,
+    plan_lattice as plan_lattice,
+)
 from .study.linkage import link_sources as link_sources, Linkage as Linkage
+from .study.make_lattice import (
+    LatticeFolder as LatticeFolder,
+    make_lattice as make_lattice,
+)
 from .study.map_bootstrap import (
     bootstrap_maps as bootstrap_maps,
     map_spread as map_spread,
@@ -137,6 +230,14 @@ from .study.map_bootstrap import (
     MapSpread as MapSpread,
 )
 from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.shared_parts import (
+    shared_parts as shared_parts,
+    SharedParts as SharedParts,
+)
+from .study.stream_moments import (
+    stream_joint_moments as stream_joint_moments,
+    stream_pair_moments as stream_pair_moments,
+)
 from .study.surface import (
     IdentitySurface as IdentitySurface,
     sweep_identities as sweep_identities,

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.attribute.dimension import tree_length
+from jfacemap.attribute.discriminate import fit_logistic
+from jfacemap.attribute.histogram import _compiled as _histogram
+from jfacemap.attribute.relabel import _statistics
 from jfacemap.evaluate.identify import _search_tile
 from jfacemap.evaluate.match_counts import bins
 from jfacemap.evaluate.match_tiles import _count_in_tile, _count_tile
@@ -39,7 +43,7 @@ maps = (
     of(jfm.LowRankMap, shape(6, 2), shape(2, 4), shape(4)),
     of(jfm.Standardize, shape(6), shape(6, 6)),
 )
-bent = of(jfm.mlp_map, of(lambda: jax.random.key(0)), rotation, 3)
+bent = of(lambda: jfm.mlp_map(jax.random.key(0), jfm.identity_map(6), 3))
 
 ids, rows = np.arange(20), np.arange(20, dtype=np.int32)
 both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
@@ -48,6 +52,11 @@ scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
 by_identity, some_key = jfm.pair_by_identity(ids // 2, ids // 2), jax.random.key(0)
 table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
 
+energy = of(lambda *rows: jfm.compare.energy_moments(rows), x, y, z)
+heads = [jfm.Head(np.ones((d, 5), np.float32), np.ones(5, np.float32)) for d in (6, 4)]
+space = of(jfm.fit_canonical, joint)
+
+neighbourhoods = jfm.KNearest((2, 3)), jfm.Ball(0.5), jfm.RelativeBall(0.5), jfm.AllPairs()
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
 few = lambda kind: lambda *rows: jfm.fit_few_rows(rows, kind)
@@ -96,6 +105,39 @@ cases = {
         f"fit_all_pairs {kind}": (all_pairs(kind), joint)
         for kind in ("identity", "linear", "affine", "rotation")
     },
+    **{
+        f"fit_canonical {kind}": (lambda joint, k=kind: jfm.fit_canonical(joint, k), joint)
+        for kind in ("rotation", "correlation")
+    },
+    "canonical_agreement": (jfm.canonical_agreement, space, joint),
+    "composition_errors": (jfm.composition_errors, table, joint),
+    "map_residual": (jfm.map_residual, maps[1], pair),
+    "energy_moments": (lambda *rows: jfm.compare.energy_moments(rows), x, y, z),
+    "merge energy": (jfm.merge, energy, energy),
+    **{
+        f"compare {index}": (getattr(jfm.compare, index), given)
+        for index, given in (
+            ("linear_cka", joint),
+            ("debiased_cka", energy),
+            ("rsa", energy),
+            ("mean_cca", joint),
+            ("svcca", joint),
+            ("pwcca", joint),
+            ("procrustes_distance", joint),
+            ("classical_mds", shape(5, 5)),
+        )
+    },
+    "compare rank_rsa": (lambda *rows: jfm.compare.rank_rsa(rows), x, z),
+    "compare mutual_neighbours": (
+        lambda *rows: jfm.compare.mutual_neighbours(rows, 3),
+        *(x, z),
+    ),
+    "logit_map": (jfm.logit_map, *heads),
+    "head_split": (lambda h: jfm.head_split(h, up_to_shift=True), heads[0]),
+    "swap_accuracy": (
+        lambda m, x: jax.tree.leaves(jfm.swap_accuracy(m, x, ids % 5, *heads)),
+        *(maps[1], x),
+    ),
     **{f"call {type(m).__name__}": (lambda m, x: m(x), m, x) for m in maps},
     **{f"inverse {type(m).__name__}": (lambda m: m.inverse, m) for m in maps},
     **{f"compose {type(m).__name__}": (jfm.compose, rotation, m) for m in maps},
@@ -186,6 +228,48 @@ cases = {
     "score_all": (score_all, x, y),
     "roc_curve": (jfm.roc_curve, scores, genuine),
     **{f"tar_at_far {rule}": (tar(rule), scores, genuine) for rule in rules},
+    "intra_entropy": (lambda a: jfm.intra_entropy(a, ids // 2), shape(20, 3)),
+    "inter_entropy": (lambda a: jfm.inter_entropy(a, ids // 2), shape(20, 3)),
+    **{
+        f"field_energy {type(n).__name__}": (
+            lambda p, v, n=n: jfm.field_energy(p, v, neighbours=n),
+            *(x, shape(2, 20, 6)),
+        )
+        for n in neighbourhoods
+    },
+    **{
+        f"field_null {kind}": (
+            lambda p, v, kind=kind: jfm.field_null(some_key, p, v, kind=kind, repeats=3),
+            *(x, shape(2, 20, 6)),
+        )
+        for kind in ("permutation", "gaussian")
+    },
+    "fit_logistic": (fit_logistic, x, shape(20, 3), w, scalar),
+    "tree_length": (lambda x: tree_length(x, 10, metric="cosine"), x),
+    "arcface_logits": (jfm.arcface_logits, x, shape(9, 6), ids % 9),
+    "adaface_logits": (
+        lambda x, c: jfm.adaface_logits(x, c, ids % 9, jfm.NormStatistics()),
+        *(x, shape(9, 6)),
+    ),
+    "margin_loss": (jfm.margin_loss, shape(20, 9), ids % 9),
+    "validation_loss": (
+        lambda f, v: jfm.validation_loss(f, v, "adaface"),
+        *(shape(5, 6), shape(5, 2, 6)),
+    ),
+    "class_distances": (lambda x: jfm.class_distances(x, ids // 2), x),
+    "relabelled KS": (
+        _statistics,
+        jax.ShapeDtypeStruct((1024, 16), bool),
+        *(np.zeros((16, 3), np.int32),) * 2,
+        *(shape(16, 16), shape(16), jax.ShapeDtypeStruct((16,), bool)),
+    ),
+    "pairs histogram": (
+        lambda x: _histogram(x, ids // 2, np.float32(2), unit="degrees", bins=9),
+        x,
+    ),
+    "gravity": (jfm.gravity, x, y),
+    "field_alignment": (jfm.field_alignment, shape(3, 20, 6)),
+    "mean_distance": (lambda x: jfm.mean_distance(some_key, x, 50), x),
     "bootstrap_weights": (
         lambda key: jfm.bootstrap_weights(key, 5, 100),
         of(lambda: jax.random.key(0)),
@@ -199,8 +283,23 @@ cases = {
 
 host_only = {
     "assign_folds",
+    "bins_in_doubt",
+    "count_matches",
+    "tar_difference",
+    "tar_of_counts",
+    "attribute_ks",
+    "correlate_entropy",
+    "discriminative_power",
+    "ks_aggregates",
+    "ph_dimension",
+    "compare_energies",
+    "pair_histogram",
     "group_templates",
     "identify_mapped",
+    "edit_derivatives",
+    "lattice_energies",
+    "make_lattice",
+    "plan_lattice",
     "identity_pairs",
     "identity_parts",
     "label_pairs",
@@ -216,8 +315,11 @@ host_only = {
     "qap_test",
     "save",
     "simultaneous_band",
+    "stream_joint_moments",
+    "stream_pair_moments",
     "subject_confidence",
     "sweep_identities",
+    "swap_confidence",
     "sweep_subsets",
     "tar_confidence",
     "transfer_maps",

@@ -21,6 +21,15 @@ listed_pairs = 2**16
 """Listed pairs scored in one go."""
 
 
+bytes_per_pair, bytes_with_intervals = 90, 200
+"""Peak memory for each pair, as measured."""
+
+
+def memory_of(pairs: int, intervals: bool) -> int:
+    """Bytes that judging so many pairs takes at its peak."""
+    return pairs * (bytes_with_intervals if intervals else bytes_per_pair)
+
+
 class Scored(NamedTuple):
     """Inner products of pairs (P,), and whether each pair is one identity (P,)."""
 

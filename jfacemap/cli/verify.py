@@ -38,7 +38,7 @@ import tyro
 from ..data.arrays import InputError
 from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space
-from .pairs import count_all, read_pairs, score_all, score_listed
+from .pairs import count_all, memory_of, read_pairs, score_all, score_listed
 from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
 from .verdict import add_intervals, measure, show
@@ -49,9 +49,6 @@ from .written import write_results
 _which = tyro.conf.create_mutex_group(required=True, title="which pairs are genuine")
 _choice = tyro.conf.create_mutex_group(required=False, title="rows before the map")
 _file = tyro.conf.arg(metavar="FILE")
-
-bytes_per_pair, bytes_with_intervals = 90, 200
-"""Peak memory for each pair, as measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,8 +173,7 @@ def _plan(c: Options, rows_a: int, rows_b: int):
 
 
 def _check_memory(c: Options, n: int, count: int) -> None:
-    each = bytes_with_intervals if c.intervals else bytes_per_pair
-    need = count * each / 2**30
+    need = memory_of(count, c.intervals) / 2**30
     if need > c.memory:
         raise InputError(
             f"{count:,} pairs (of {n:,} rows) need about {need:,.2g} GiB of memory, more "

@@ -7,7 +7,7 @@ from ..data.protocol import Protocol
 from ..evaluate.scoring import score_pairs
 from ..study.verify_map import ijb_fars, plan_verification
 from .fitted import Fitted
-from .pairs import Scored
+from .pairs import memory_of, Scored
 from .protocol import check_widths, detector_weights, open_protocol, open_side, pool, Side
 from .sources import open_rows
 from .stream import common_dtype, precision
@@ -65,7 +65,7 @@ def _sides(c, rows, others, protocol: Protocol, fitted) -> tuple[Side, Side]:
 
 
 def _check_memory(c, protocol: Protocol, sides) -> None:
-    pairs = 90 * protocol.n_pairs
+    pairs = memory_of(protocol.n_pairs, c.intervals)
     rows = max(2 * 4 * len(side.rows) * side.rows.shape[1] for side in sides)
     need = (pairs + rows) / 2**30
     if need > c.memory:

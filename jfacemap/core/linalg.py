@@ -38,6 +38,12 @@ def root(w: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.where(w != 0, jnp.sqrt(jnp.where(w != 0, w, 1)), 0)
 
 
+def single(x: Float[Numeric, "*n"]) -> Float[Array, "*n"]:
+    """`x`, in float32 if its own dtype has fewer bits."""
+    x = jnp.asarray(x)
+    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+
+
 def spectrum_cutoff(largest: Array, size: int) -> Array:
     """Eigenvalues of a Gram matrix at or below this are rounding: `size eps largest`."""
     return size * jnp.finfo(largest.dtype).eps * largest

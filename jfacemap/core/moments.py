@@ -248,13 +248,14 @@ def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
     )
 
 
-def _batch_joint(dtype, embeddings, weights, *, narrow):
+def batch_joint(dtype, embeddings, weights, *, narrow=False):
+    """The kernel of `joint_moments`: count, mass, mean and scatter, for other kernels."""
     edges = block_edges([x.shape[1] for x in embeddings])
     return _summarise(dtype, embeddings, weights, edges, narrow)[:4]
 
 
 _pair_moments = in_float64(batch_moments, wide=True, static=("narrow",))
-_joint_moments = in_float64(_batch_joint, wide=True, static=("narrow",))
+_joint_moments = in_float64(batch_joint, wide=True, static=("narrow",))
 
 
 def _merge_pair(dtype, a: PairMoments, b: PairMoments) -> PairMoments:
@@ -272,7 +273,8 @@ def _merge_pair(dtype, a: PairMoments, b: PairMoments) -> PairMoments:
     )
 
 
-def _merge_joint(dtype, a: JointMoments, b: JointMoments) -> JointMoments:
+def merge_joint(dtype, a: JointMoments, b: JointMoments) -> JointMoments:
+    """The kernel of `merge`, for other kernels."""
     a, b = widen((a, b), dtype)
     mass, share, pull = _pull(a, b)
     step = b.mean - a.mean
@@ -288,4 +290,4 @@ def _pull(a, b):
 
 
 merges(PairMoments)(in_float64(_merge_pair, wide=True))
-merges(JointMoments)(in_float64(_merge_joint, wide=True))
+merges(JointMoments)(in_float64(merge_joint, wide=True))

@@ -16,8 +16,8 @@ class RowSource(Protocol):
 
     - `shape`: (n, d)
     - `dtype`: of the batches
-    - `batches(size)`: the rows in order, `size` at a time, the last batch shorter; each
-      call starts again at the first row
+    - `batches(size, start=0)`: the rows from `start` on in order, `size` at a time, the
+      last batch shorter
     """
 
     @property
@@ -26,7 +26,7 @@ class RowSource(Protocol):
     @property
     def dtype(self) -> np.dtype: ...
 
-    def batches(self, size: int) -> Iterator[Numeric]: ...
+    def batches(self, size: int, *, start: int = 0) -> Iterator[Numeric]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +46,10 @@ class ArrayRows:
         """Of the array."""
         return self.x.dtype
 
-    def batches(self, size: int) -> Iterator[Numeric]:
-        """Views of `size` rows, the last one of fewer."""
+    def batches(self, size: int, *, start: int = 0) -> Iterator[Numeric]:
+        """Views of `size` rows from `start` on, the last one of fewer."""
         check_size(size)
-        return (self.x[start : start + size] for start in range(0, len(self.x), size))
+        return (self.x[i : i + size] for i in range(start, len(self.x), size))
 
 
 def as_rows(x: Numeric | RowSource) -> RowSource:

@@ -65,7 +65,9 @@ class Preprocess:
             image = image.resize((width, height), pil.Resampling.BILINEAR, box)
         return np.asarray(image).reshape(height, width, self.channels)
 
-    def numbers(self, pixels: UInt8[Numeric, "n h w c"]) -> Float[Array, "n _ _ _"]:
+    def numbers(
+        self, pixels: UInt8[Numeric, "n h w c"] | Float[Numeric, "n h w c"]
+    ) -> Float[Array, "n _ _ _"]:
         """Pixels of many images as the model's float32 input, on the device."""
         vector = lambda v: jnp.broadcast_to(jnp.asarray(v, jnp.float32), (self.channels,))
         shape = 1, 1, 1, self.channels

@@ -86,13 +86,15 @@ class SimulatedRows:
         """Float32."""
         return np.dtype(np.float32)
 
-    def batches(self, size: int) -> Iterator[np.ndarray]:
-        """The rows in order, `size` at a time, the last batch shorter."""
+    def batches(self, size: int, *, start: int = 0) -> Iterator[np.ndarray]:
+        """The rows from `start` on in order, `size` at a time, the last batch shorter."""
         check_size(size)
         held: list[np.ndarray] = []
         last = -(-self.shape[0] // block_rows) - 1
-        for block in range(last + 1):
-            held.append(self.block(block))
+        first, skip = divmod(start, block_rows)
+        for block in range(first, last + 1):
+            rows = self.block(block)
+            held.append(rows[skip:] if block == first else rows)
             if block == last or sum(map(len, held)) >= size:
                 rows = np.concatenate(held)
                 whole = len(rows) if block == last else len(rows) // size * size

@@ -11,7 +11,8 @@ from .match_counts import MatchCounts
 from .match_points import settle
 from .match_tar import tar_from_points
 from .match_tiles import count_bins, count_inside, Progress
-from .rules import rules
+from .rules import check_rule
+from .target import check_fars
 from .templates import Templates
 
 
@@ -51,17 +52,15 @@ def cross_match(
     a first pass counts them in bins, a second one looks into the bins that hold a
     threshold (a third, rarely, beside them). Memory is that of the vectors, a tile of 4
     million scores and the counts: a billion comparisons take no more than a million.
-    Driven from the host. Raises `ValueError` on shapes that do not match, an unknown
+    Driven from the host. Comparisons spread over processes or files: `count_matches`.
+    Raises `ValueError` on shapes that do not match, an unknown
     rule, or targets that are no rates.
     """
-    if rule not in rules:
-        raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
+    check_rule(rule)
     several = not isinstance(probes, Templates)
     each = list(probes) if several else [probes]
-    people = _code_people(gallery, each, gallery_subjects, probe_subjects)
-    targets = np.asarray(fars, np.float64)
-    if not np.all((targets >= 0) & (targets <= 1)):
-        raise ValueError(f"FAR targets are rates from 0 to 1; got {fars}.")
+    people = code_people(gallery, each, gallery_subjects, probe_subjects)
+    targets = check_fars(fars)
     counts, points = [], []
     for side in each:
         vectors = side.vectors
@@ -75,7 +74,7 @@ def cross_match(
     return CrossMatch(tar_from_points(points, whole.n_nan, fars, rule, shape), whole)
 
 
-def _code_people(gallery, each, gallery_subjects, probe_subjects):
+def code_people(gallery, each, gallery_subjects, probe_subjects):
     """Both sides' subjects as numbers of one list."""
     sides = np.asarray(gallery_subjects), np.asarray(probe_subjects)
     for name, subjects, templates in zip(

@@ -126,6 +126,13 @@ def _nearest_kept(points: Points, target: float) -> Choice:
     return Choice(at, at, {int(points.bin[j]) for j in beside if not sure[j]})
 
 
+def in_doubt(points: Points, targets: list[float], rule: str) -> set[int]:
+    """Bins that may hide a threshold of the targets, or that of no false accept at all."""
+    return choose(points, 0.0, "strict").doubt.union(
+        *(choose(points, target, rule).doubt for target in targets)
+    )
+
+
 def settle(
     counts: MatchCounts,
     targets: list[float],
@@ -141,9 +148,7 @@ def settle(
     fine: FineCounts | None = None
     while True:
         points = read_points(counts, fine)
-        doubt = choose(points, 0.0, "strict").doubt.union(
-            *(choose(points, target, rule).doubt for target in targets)
-        )
+        doubt = in_doubt(points, targets, rule)
         if not doubt:
             return points
         wanted |= doubt

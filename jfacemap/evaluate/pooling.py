@@ -21,8 +21,8 @@ from .floats import at_least_float32
 from .templates import Grouping, Templates
 
 
-chunk_rows = 2048
-"""Images mapped at once: enough for the matrix product, few enough for cache."""
+chunk_rows = 512
+"""Images mapped at once: enough for the matrix product, few enough to stay in cache."""
 
 
 def pool_templates(
@@ -168,22 +168,27 @@ def _total(maps, embeddings, grouping, weights, *, scale) -> tuple[Array, ...]:
 
         def one(m, total):
             y = x if m is None else m(x)
-            y = share[:, None] * (unit(y) if scale else y)
-            local = jax.ops.segment_sum(
-                y, segment - segment[0], size, indices_are_sorted=True
+            factor = share * _inverse_length(y) if scale else share
+            return total.at[segment].add(
+                y * factor[:, None], indices_are_sorted=True, mode="promise_in_bounds"
             )
-            old = jax.lax.dynamic_slice_in_dim(total, segment[0], size)
-            return jax.lax.dynamic_update_slice_in_dim(total, old + local, segment[0], 0)
 
         return tuple(map(one, maps, totals))
 
     widths = [embeddings.shape[1] if m is None else m.out_dim for m in maps]
-    totals = tuple(jnp.zeros((templates + size, k), dtype) for k in widths)
+    totals = tuple(jnp.zeros((templates, k), dtype) for k in widths)
     chunks = -(-n // size)
     # The last chunk reaches back over rows that are done, so that all have one shape.
     step = lambda totals, i: (add(totals, jnp.minimum(i * size, n - size), i * size), None)
-    totals, _ = jax.lax.scan(step, totals, jnp.arange(chunks, dtype=jnp.int32))
-    return tuple(total[:templates] for total in totals)
+    return jax.lax.scan(step, totals, jnp.arange(chunks, dtype=jnp.int32))[0]
+
+
+def _inverse_length(y):
+    """What `unit` multiplies each row by: 0 for a zero row, NaN past its range."""
+    square = jnp.sum(y**2, axis=-1)
+    alive = square != 0
+    inverse = jnp.where(alive, 1 / jnp.sqrt(jnp.where(alive, square, 1)), 0)
+    return jnp.where(square < jnp.inf, inverse, jnp.nan)
 
 
 @jax.jit

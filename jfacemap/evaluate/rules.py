@@ -73,3 +73,9 @@ def _next_below(keys, bar):
 
 
 rules = {f.__name__: f for f in (strict, nearest, insightface, interpolate)}
+
+
+def check_rule(rule: str) -> None:
+    """Raise `ValueError` unless this names a rule."""
+    if rule not in rules:
+        raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")

@@ -56,7 +56,7 @@ def subject_confidence(
         raise ValueError(f"Of {genuine.size} pairs {genuine.sum()} are genuine: need both.")
     present, code = np.unique(subject, return_inverse=True)
     edges = _edges(scores[~genuine], float(fars.max()))
-    place = np.searchsorted(-edges, -scores, side="right")  # the first edge it exceeds
+    place = _places(edges, scores)
     hist = [
         _histograms(code[which], place[which], present.size, edges.size)
         for which in (genuine, ~genuine)
@@ -98,6 +98,14 @@ def _edges(impostor, share: float) -> np.ndarray:
         ranks = np.append(ranks[:512], np.geomspace(512, reach, edges_of_histogram))
         ranks = ranks.astype(int)
     return np.unique(best[ranks - 1])[::-1]
+
+
+def _places(edges, scores) -> np.ndarray:
+    """The first edge each score exceeds; most exceed none and are not searched for."""
+    place = np.full(scores.shape, edges.size, np.int32)
+    high = np.flatnonzero(scores > edges[-1])
+    place[high] = np.searchsorted(-edges, -scores[high], side="right")
+    return place
 
 
 def _histograms(code, place, subjects: int, edges: int) -> np.ndarray:

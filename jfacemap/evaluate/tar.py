@@ -13,7 +13,7 @@ from ..core.types import Numeric
 from .accepts import TarAtFar
 from .floats import at_least_float32
 from .pairs import as_pairs, at_precision_of, read_pairs
-from .rules import rules
+from .rules import check_rule, rules
 from .selection import above_all, accepted, by_lanes, unsortable
 from .tar_by_counts import tar_by_counts
 from .target import count_limit, far_words
@@ -56,8 +56,7 @@ def tar_at_far(
     rule, or targets that are no rates.
     """
     scores, genuine, valid = as_pairs(scores, genuine, valid)
-    if rule not in rules:
-        raise ValueError(f"rule is one of {', '.join(rules)}; got {rule!r}.")
+    check_rule(rule)
     words = far_words(fars)
     given = (scores, genuine, valid, fars)
     narrow = jnp.finfo(scores.dtype).bits <= 32

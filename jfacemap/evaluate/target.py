@@ -20,6 +20,14 @@ fraction_bits = 85
 """Bits after the binary point that can matter: 54 of a rate of at least 2^-31."""
 
 
+def check_fars(fars) -> Float[np.ndarray, "*q"]:
+    """Targets as float64; `ValueError` unless they are rates."""
+    fars = np.asarray(fars, np.float64)
+    if not np.all((fars >= 0) & (fars <= 1)):
+        raise ValueError(f"FAR targets are rates from 0 to 1; got {fars.tolist()}.")
+    return fars
+
+
 def far_words(fars) -> Float[Numeric, "*q 4"]:
     """Targets as float32 words: `far` is the sum of the first three.
 
@@ -29,9 +37,7 @@ def far_words(fars) -> Float[Numeric, "*q 4"]:
     if isinstance(fars, jax.Array):
         xp, rest = jnp, jnp.clip(at_least_float32(fars), 0, 1)
     else:
-        xp, rest = np, np.asarray(fars, np.float64)
-        if not np.all((rest >= 0) & (rest <= 1)):
-            raise ValueError(f"FAR targets are rates from 0 to 1; got {fars}.")
+        xp, rest = np, check_fars(fars)
     half = xp.spacing(rest) / 2
     words = []
     for _ in range(3):

@@ -27,7 +27,7 @@ class Network:
         flip: bool = False,
         sharding: jax.sharding.Sharding | None = None,
     ):
-        act, dims, dtype = _read(fn)
+        act, dims, dtype = read_network(fn)
         self.preprocess = fit_input(preprocess, dims)
         self.settings = {
             "preprocess": dataclasses.asdict(self.preprocess),
@@ -40,7 +40,7 @@ class Network:
             n = len(pixels)
             if flip:
                 pixels = jnp.concatenate([pixels, pixels[:, :, ::-1]])
-            rows = _one(act(self.preprocess.numbers(pixels).astype(dtype)))
+            rows = first_output(act(self.preprocess.numbers(pixels).astype(dtype)))
             if rows.ndim < 2 or len(rows) != len(pixels):
                 raise ValueError(
                     f"The network makes {rows.shape} of {len(pixels)} images; embeddings "
@@ -63,8 +63,8 @@ class Network:
         return self._run(pixels)
 
 
-def digest(fn: Callable[..., Any]) -> str | None:
-    """SHA-256 over the arrays of a pytree that is a function; None if it holds none."""
+def digest(fn: Any) -> str | None:
+    """SHA-256 over the arrays of a pytree, such as a function; None if it holds none."""
     arrays = [x for x in jax.tree.leaves(fn) if isinstance(x, jax.Array | np.ndarray)]
     if not arrays:
         return None
@@ -75,7 +75,7 @@ def digest(fn: Callable[..., Any]) -> str | None:
     return total.hexdigest()
 
 
-def _read(fn) -> tuple[Callable[[Array], Any], tuple | None, Any]:
+def read_network(fn) -> tuple[Callable[[Array], Any], tuple | None, Any]:
     """A function of a batch, what is known of its input's sizes, and its dtype."""
     from ..onnx2jax import OnnxFunction
 
@@ -92,7 +92,8 @@ def _read(fn) -> tuple[Callable[[Array], Any], tuple | None, Any]:
     return (fn.batched if one else fn), spec.dims, spec.dtype or jnp.float32
 
 
-def _one(out: Any) -> Array:
+def first_output(out: Any) -> Array:
+    """The one output of a network, of several named ones an error."""
     if isinstance(out, dict):
         if len(out) != 1:
             raise ValueError(

@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap, identity_map
-from ..core.moments import as_rows
 from ..core.mlp import mlp_map
+from ..core.moments import as_rows
 from ..core.types import Numeric
 from ..fit.closed_form import solve_affine
 from ..fit.folds import as_folds

@@ -5,13 +5,16 @@ from typing import Literal
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from ..core.maps import AbstractMap
 from ..core.types import Numeric
 from ..data.protocol import Protocol
+from ..evaluate.confidence import TarConfidence
+from ..evaluate.difference import tar_difference, TarDifference
 from ..evaluate.pooling import pool_mapped, pool_templates
 from ..evaluate.scoring import PairPlan, plan_pairs, score_pairs
+from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..evaluate.templates import group_templates, Grouping, Templates
 
@@ -28,13 +31,18 @@ class VerificationPlan(eqx.Module):
     - `rows`, `grouping`: images of the first and of the second templates of the pairs, and
       the templates they make
     - `pairs`: where each pair's score is computed
-    - `genuine (P,)`: whether a pair is one person
+    - `protocol`: what was planned
     """
 
     rows: tuple[np.ndarray, np.ndarray]
     grouping: tuple[Grouping, Grouping]
     pairs: PairPlan
-    genuine: np.ndarray
+    protocol: Protocol
+
+    @property
+    def genuine(self) -> Bool[np.ndarray, " P"]:
+        """Whether a pair is one person."""
+        return self.protocol.genuine
 
     @property
     def n_images(self) -> int:
@@ -42,12 +50,28 @@ class VerificationPlan(eqx.Module):
         return self.rows[0].size
 
 
+class Spread(eqx.Module):
+    """Intervals over probe subjects, all from the same draws.
+
+    - `mapped`, `native`: TAR through the map, and of the target model on both sides
+    - `excess`: mapped less native, paired
+    """
+
+    mapped: TarConfidence
+    native: TarConfidence
+    excess: TarDifference
+
+
 class MapVerdict(eqx.Module):
-    """TAR at each FAR of one map, its scores `(P,)`, and which side was mapped."""
+    """TAR at each FAR of one map, its scores `(P,)`, and which side was mapped.
+
+    - `spread`: intervals; None unless a key was given
+    """
 
     tar: TarAtFar
     scores: Float[Array, " P"]
     mapped_side: str = eqx.field(static=True)
+    spread: Spread | None = None
 
 
 def plan_verification(protocol: Protocol) -> VerificationPlan:
@@ -64,7 +88,7 @@ def plan_verification(protocol: Protocol) -> VerificationPlan:
     blank = [Templates(g.ids, np.zeros((len(g.ids), 1), np.float32)) for g in groups]
     pairs = plan_pairs(blank[0], blank[1], protocol.pairs)
     both = (rows[0], rows[1]), (groups[0], groups[1])
-    return VerificationPlan(*both, pairs, protocol.genuine)
+    return VerificationPlan(*both, pairs, protocol)
 
 
 def as_plan(protocol: Protocol | VerificationPlan) -> VerificationPlan:
@@ -85,6 +109,9 @@ def verify_map(
     weights: Float[Numeric, " n"] | None = None,
     normalize_images: bool = True,
     pool_first: bool = False,
+    key: Key[Array, ""] | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
 ) -> MapVerdict:
     """Compare source embeddings, mapped, with target embeddings, pair by pair.
 
@@ -102,6 +129,9 @@ def verify_map(
     - `fars`, `rule`: as in `tar_at_far`.
     - `weights`, `normalize_images`, `pool_first`: as in `pool_mapped`; weights serve both
       sides. `normalize_images` scales the images of the unmapped side too.
+    - `key`: draws probe subjects (`subject_confidence`, the strict rule) `replicates`
+      times for the intervals of `spread`: of TAR through the map, of the target's own,
+      and of their difference.
 
     Raises `ValueError` if rows do not match the protocol or widths the map.
     """
@@ -109,17 +139,30 @@ def verify_map(
     check_side(mapped_side)
     check_rows(m, source, target, plan.n_images)
 
-    def pool(side: int, name: str) -> Templates:
+    def pool(side: int, name: str, m: AbstractMap | None) -> Templates:
         used, grouping = plan.rows[side], plan.grouping[side]
         given = None if weights is None else weights[used]
         options = {"weights": given, "normalize_images": normalize_images}
-        if mapped_side in (name, "both"):
+        if m is not None and mapped_side in (name, "both"):
             return pool_mapped(m, source[used], grouping, pool_first=pool_first, **options)
         return pool_templates(target[used], grouping, **options)
 
-    scores = score_pairs(pool(0, "gallery"), pool(1, "probe"), plan.pairs)
+    def score(m: AbstractMap | None) -> Array:
+        return score_pairs(pool(0, "gallery", m), pool(1, "probe", m), plan.pairs)
+
+    scores = score(m)
     tar = tar_at_far(scores, plan.genuine, fars, rule=rule)
-    return MapVerdict(tar, scores, mapped_side)
+    if key is None:
+        return MapVerdict(tar, scores, mapped_side)
+    subject = plan.protocol.probe_subject
+    mapped, native = (
+        subject_confidence(
+            key, each, plan.genuine, subject, fars, replicates=replicates, level=level
+        )
+        for each in (scores, score(None))
+    )
+    spread = Spread(mapped, native, tar_difference(mapped, native))
+    return MapVerdict(tar, scores, mapped_side, spread)
 
 
 def check_side(mapped_side: str) -> None:

@@ -9,22 +9,41 @@ from collections.abc import Callable, Mapping, Sequence
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Key
 
+from ..core.types import Numeric
 from ..data.protocol import Protocol
+from ..evaluate.confidence import TarConfidence
+from ..evaluate.difference import tar_difference, TarDifference
 from ..evaluate.pooling import pool_mapped, pool_templates
 from ..evaluate.scoring import score_pairs
+from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..evaluate.templates import Templates
 from ..fit.all_pairs import PairMaps
-from .verify_map import as_plan, ijb_fars, VerificationPlan
+from .verify_map import as_plan, check_side, ijb_fars, Side, VerificationPlan
+
+
+sides = "gallery", "probe"
 
 
 class PairVerdicts(eqx.Module):
-    """TAR of each kind of map, `(source, target, far)`; the diagonal is native."""
+    """TAR of each kind of map, `(source, target, far)`; the diagonal is native.
+
+    - `spread`: intervals of the same cells over probe subjects; None unless a key was
+      given
+    """
 
     tar: dict[str, TarAtFar]
     names: tuple[str, ...] = eqx.field(static=True)
+    mapped_side: str = eqx.field(static=True)
+    spread: dict[str, TarConfidence] | None = None
+
+    def less_native(self, kind: str) -> TarDifference:
+        """TAR of each pair less the target's own, paired; the diagonal is 0."""
+        if self.spread is None:
+            raise ValueError("No intervals were drawn: give verify_pairs a key.")
+        return tar_difference(self.spread[kind], _own(self.spread[kind]))
 
 
 def verify_pairs(
@@ -32,10 +51,15 @@ def verify_pairs(
     embeddings: Sequence | Callable[[int], np.ndarray],
     protocol: Protocol | VerificationPlan,
     *,
+    mapped_side: Side = "probe",
     fars: float | Sequence[float] = ijb_fars,
     rule: str = "strict",
+    weights: Float[Numeric, " n"] | None = None,
     normalize_images: bool = True,
     pool_first: bool = False,
+    key: Key[Array, ""] | None = None,
+    replicates: int = 200,
+    level: float = 0.95,
     inspect: Callable[[str, int, int, Array], None] = lambda kind, i, j, scores: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PairVerdicts:
@@ -46,63 +70,100 @@ def verify_pairs(
     - `maps`: by kind, as `fit_all_pairs` returns them.
     - `embeddings`: of each model all images of the protocol `(n, d)`; or a function that
       loads model i, called once, one model in memory at a time.
-    - `protocol`, `fars`, `rule`, `normalize_images`, `pool_first`: as in `verify_map`.
-      Probes are mapped, galleries are the target's own.
+    - `protocol`, `mapped_side`, `fars`, `rule`, `weights`, `normalize_images`,
+      `pool_first`: as in `verify_map`. The side that is not mapped is the target's own.
+    - `key`: draws probe subjects for intervals of every cell (`subject_confidence`, the
+      strict rule), the same draws for all, so that cells subtract; `replicates` and
+      `level` as there. Takes longer than all else.
     - `inspect`: called with kind, source, target and the scores `(P,)` of each pair of
-      models, which are not kept, for intervals say. Of the diagonal the kind is "native".
+      models, which are not kept. Of the diagonal the kind is "native".
     - `progress`: called with (model pairs done, of how many).
 
-    Memory is one model's images and the probe templates of the pairs that wait for their
+    Memory is one model's images and the mapped templates of the pairs that wait for their
     target. Raises `ValueError` if kinds differ in their models or rows do not match.
     """
     plan = as_plan(protocol)
+    check_side(mapped_side)
     names = next(iter(maps.values())).names
     if any(each.names != names for each in maps.values()):
         raise ValueError("All kinds of maps must be of the same models in one order.")
     load = embeddings if callable(embeddings) else embeddings.__getitem__
-    n, options = len(names), {"normalize_images": normalize_images}
-    galleries: list[Templates] = []
-    waiting: dict[tuple[str, int, int], Templates] = {}
+    n, total = len(names), len(names) * (len(maps) * (len(names) - 1) + 1)
+    mapped = [side for side in sides if mapped_side in (side, "both")]
+    subject = np.zeros(0) if key is None else plan.protocol.probe_subject
+    own: list[dict[str, Templates]] = []
+    waiting: dict[tuple[str, int, int], dict[str, Templates]] = {}
     found: dict[tuple[str, int, int], TarAtFar] = {}
+    spread: dict[tuple[str, int, int], TarConfidence] = {}
 
-    def judge(key):
-        kind, i, j = key
-        scores = score_pairs(galleries[j], waiting.pop(key), plan.pairs)
+    def judge(cell):
+        kind, i, j = cell
+        templates = own[j] | waiting.pop(cell)
+        scores = score_pairs(templates["gallery"], templates["probe"], plan.pairs)
         inspect(kind, i, j, scores)
+        if key is not None:
+            spread[cell] = subject_confidence(
+                key, scores, plan.genuine, subject, fars, replicates=replicates, level=level
+            )
         return tar_at_far(scores, plan.genuine, fars, rule=rule)
 
     for i in range(n):
-        galleries.append(_read(load(i), i, names, plan, maps, options, pool_first, waiting))
-        ready = [key for key in waiting if key[2] < len(galleries)]
-        for key in ready:
-            found[key] = judge(key)
-            progress(len(found), n * (len(maps) * (n - 1) + 1))
-    tables = {}
-    for kind in maps:
-        cell = lambda i, j, kind=kind: found["native" if i == j else kind, i, j]
-        rows = [_stack([cell(i, j) for j in range(n)]) for i in range(n)]
-        tables[kind] = _stack(rows)
-    return PairVerdicts(tables, names)
+        x = load(i)
+        _check_rows(x, names[i], plan)
+        own.append({})
+        cells = [(kind, i, j) for kind in maps for j in range(n) if j != i]
+        waiting |= {cell: {} for cell in [("native", i, i), *cells]}
+        for side, used, grouping in zip(sides, plan.rows, plan.grouping, strict=True):
+            given = None if weights is None else weights[used]
+            options = {"weights": given, "normalize_images": normalize_images}
+            own[i][side] = pool_templates(x[used], grouping, **options)
+            if side in mapped:
+                each = [maps[kind][i, j] for kind, _, j in cells]
+                options["pool_first"] = pool_first
+                pooled = pool_mapped(each, x[used], grouping, **options)
+                for cell, templates in zip(cells, pooled, strict=True):
+                    waiting[cell][side] = templates
+        del x
+        for cell in [cell for cell in waiting if cell[2] <= i]:
+            found[cell] = judge(cell)
+            progress(len(found), total)
+    table = lambda cells, kind: _table(cells, kind, n)
+    return PairVerdicts(
+        {kind: table(found, kind) for kind in maps},
+        names,
+        mapped_side,
+        {kind: _by_draw(table(spread, kind)) for kind in maps} if spread else None,
+    )
 
 
-def _read(x, i, names, plan, maps, options, pool_first, waiting) -> Templates:
-    """Pool model i's images: its own gallery, and its probes for every target."""
+def _check_rows(x, name: str, plan: VerificationPlan) -> None:
     if x.shape[0] != plan.n_images:
         raise ValueError(
-            f"The protocol has {plan.n_images} images, but the embeddings of {names[i]} "
+            f"The protocol has {plan.n_images} images, but the embeddings of {name} "
             f"are {x.shape}: one row an image, in the order of the protocol."
         )
-    gallery, probe = (x[used] for used in plan.rows)
-    groups = plan.grouping
-    native = pool_templates(probe, groups[1], **options)
-    waiting["native", i, i] = native
-    others = [(kind, j) for kind in maps for j in range(len(names)) if j != i]
-    each = [maps[kind][i, j] for kind, j in others]
-    pooled = pool_mapped(each, probe, groups[1], pool_first=pool_first, **options)
-    for (kind, j), templates in zip(others, pooled, strict=True):
-        waiting[kind, i, j] = templates
-    return pool_templates(gallery, groups[0], **options)
 
 
-def _stack(parts: list[TarAtFar]) -> TarAtFar:
-    return jax.tree.map(lambda *x: np.stack([np.asarray(y) for y in x]), *parts)
+def _table(found: Mapping, kind: str, n: int):
+    """Results of single cells as one of arrays `(source, target, ...)`."""
+    cells = [found["native" if i == j else kind, i, j] for i, j in np.ndindex(n, n)]
+    stack = lambda *x: np.stack([np.asarray(y) for y in x]).reshape(n, n, *np.shape(x[0]))
+    return jax.tree.map(stack, *cells)
+
+
+def _by_draw(table: TarConfidence) -> TarConfidence:
+    """Draws first, as `TarConfidence` has them."""
+    draws = np.moveaxis(table.replicates, 2, 0)
+    return eqx.tree_at(lambda t: t.replicates, table, draws)
+
+
+def _own(cells: TarConfidence) -> TarConfidence:
+    """Each target's own cell, as `(1, target, ...)` to be taken from all sources'."""
+
+    def take(x, at):
+        own = np.moveaxis(np.diagonal(x, axis1=at, axis2=at + 1), -1, at)
+        return np.expand_dims(own, at)
+
+    fields = lambda t: (t.tar, t.lower, t.upper, t.replicates)
+    own = [*(take(x, 0) for x in fields(cells)[:3]), take(cells.replicates, 1)]
+    return eqx.tree_at(fields, cells, own)

@@ -76,8 +76,8 @@ def test_the_data_is_named_by_its_digest(faces):
 
 @pytest.fixture(scope="module")
 def whole():
-    """A run with few draws and two halves; fits, tables and figures are those of any."""
-    return canonical_faces.run(canonical_faces.Config(replicates=20, halves=2))
+    """A run with few draws and one half; fits, tables and figures are those of any."""
+    return canonical_faces.run(canonical_faces.Config(replicates=20, halves=1))
 
 
 def strict_tar(scores, genuine, far):

@@ -51,11 +51,13 @@ def test_one_folder_is_not_enough(folders):
 
 def test_means_are_over_pairs_and_over_models_and_intervals_of_the_mean():
     tar = np.arange(4.0).reshape(2, 2, 1) / 10
-    draws = lambda *r: type("Spread", (), {"replicates": np.array(r)[:, None]})
-    spread = {("linear", 0, 1): draws(0.1, 0.3), ("linear", 1, 0): draws(0.3, 0.1)}
+    draws = np.array([[[0.5, 0.1], [0.3, 0.9]], [[0.7, 0.3], [0.1, 0.9]]])[..., None]
+    spread = {"linear": type("Spread", (), {"replicates": draws})}
     means = canonical_ijbc.mean_rows({"linear": tar, "linear, centred": tar}, spread)
-    assert means["native"][0] == pytest.approx(0.15)
-    mean, ends = means["linear"]
-    assert mean == pytest.approx(0.15)
-    np.testing.assert_allclose(ends, 0.2)  # the two go up and down together
-    assert means["linear, centred"][1] is None
+    assert means["native"].tar == pytest.approx(0.15) and means["native"].cost is None
+    np.testing.assert_allclose(means["native"].ends[:, 0], [0.7025, 0.7975])
+    linear = means["linear"]
+    assert linear.tar == pytest.approx(0.15)
+    np.testing.assert_allclose(linear.ends, 0.2)  # the two go up and down together
+    np.testing.assert_allclose(linear.cost[:, 0], [-0.5975, -0.5025])
+    assert means["linear, centred"].ends is None

@@ -88,29 +88,80 @@ def test_templates_of_the_source_can_be_mapped_instead():
     assert np.abs(scores(linear, True) - scores(linear, False)).max() > 1e-4
 
 
+def fitted(spaces, *kinds):
+    names = tuple("abc"[: len(spaces)])
+    joint = jfm.joint_moments([unit(x) for x in spaces], names=names)
+    return {kind: jfm.fit_all_pairs(joint, kind) for kind in kinds}
+
+
+@pytest.mark.parametrize("side", ("probe", "gallery", "both"))
 @pytest.mark.parametrize("load", (False, True), ids=("arrays", "one at a time"))
-def test_all_pairs_equal_a_loop(load):
+def test_all_pairs_equal_a_loop(load, side):
     protocol, who = small_protocol()
     dims = 8, 8, 11
     spaces = models(who, dims)
-    joint = jfm.joint_moments([unit(x) for x in spaces], names=("a", "b", "c"))
-    maps = {kind: jfm.fit_all_pairs(joint, kind) for kind in ("linear", "rotation")}
-    plan, seen = plan_verification(protocol), []
+    maps = fitted(spaces, "linear", "rotation")
+    plan, seen, scores = plan_verification(protocol), [], {}
+    weights = np.float32(np.random.default_rng(3).random(who.size))
+    options = {"fars": fars, "mapped_side": side, "weights": weights}
     given = (lambda i: spaces[i]) if load else spaces
     found = verify_pairs(
-        maps, given, plan, fars=fars, progress=lambda *done: seen.append(done)
+        maps,
+        given,
+        plan,
+        **options,
+        inspect=lambda *cell: scores.update({cell[:3]: np.asarray(cell[3])}),
+        progress=lambda *done: seen.append(done),
     )
     assert seen[-1] == (15, 15) and found.names == ("a", "b", "c")
+    assert found.mapped_side == side and found.spread is None
     for kind in maps:
         assert found.tar[kind].tar.shape == (3, 3, 4)
         for i, j in np.ndindex(3, 3):
             m = jfm.identity_map(dims[i]) if i == j else maps[kind][i, j]
-            alone = verify_map(m, spaces[i], spaces[j], plan, fars=fars).tar
-            # Products in another order may swap two scores that all but tie.
-            np.testing.assert_allclose(found.tar[kind].tar[i, j], alone.tar, atol=0.04)
-            np.testing.assert_allclose(
-                found.tar[kind].threshold[i, j], alone.threshold, atol=1e-5
-            )
+            alone = verify_map(m, spaces[i], spaces[j], plan, **options)
+            mine = scores["native" if i == j else kind, i, j]
+            np.testing.assert_allclose(mine, alone.scores, atol=2e-6)
+            exact = jfm.tar_at_far(mine, protocol.genuine, fars)
+            np.testing.assert_array_equal(found.tar[kind].tar[i, j], exact.tar)
+
+
+def test_intervals_of_a_table_are_paired_with_the_targets_own():
+    protocol, who = small_protocol(probes=80)
+    spaces = models(who, (8, 8, 11))
+    maps = fitted(spaces, "rotation")
+    key, draws = jax.random.key(0), {"replicates": 60, "level": 0.9}
+    found = verify_pairs(maps, spaces, protocol, fars=fars, key=key, **draws)
+    less = found.less_native("rotation")
+    assert found.spread["rotation"].replicates.shape == (60, 3, 3, 4)
+    m = maps["rotation"][0, 2]
+    alone = verify_map(
+        m, spaces[0], spaces[2], protocol, fars=fars, key=key, **draws
+    ).spread
+    subject = protocol.probe_subject
+    native = jfm.subject_confidence(
+        key,
+        verify_map(jfm.identity_map(11), spaces[2], spaces[2], protocol, fars=fars).scores,
+        protocol.genuine,
+        subject,
+        fars,
+        **draws,
+    )
+    # Scores of another order of sums may swap two that all but tie: one of 80 pairs.
+    close = {"atol": 0.03}
+    np.testing.assert_allclose(alone.native.replicates, native.replicates, **close)
+    truth = alone.mapped.replicates - native.replicates
+    np.testing.assert_allclose(less.replicates[:, 0, 2], truth, **close)
+    np.testing.assert_allclose(alone.excess.replicates, truth, **close)
+    used = ~np.isnan(less.replicates[:, 0, 2]).all(axis=-1)
+    ends = np.quantile(less.replicates[used, 0, 2], [0.05, 0.95], axis=0)
+    np.testing.assert_allclose([less.lower[0, 2], less.upper[0, 2]], ends, atol=1e-12)
+    cell = found.spread["rotation"]
+    np.testing.assert_array_equal(less.estimate[0, 2], cell.tar[0, 2] - cell.tar[2, 2])
+    diagonal = less.estimate[np.arange(3), np.arange(3)]
+    np.testing.assert_array_equal(diagonal[~np.isnan(diagonal)], 0)
+    with pytest.raises(ValueError, match="give verify_pairs a key"):
+        verify_pairs(maps, spaces, protocol, fars=fars).less_native("rotation")
 
 
 def test_scores_can_be_inspected():

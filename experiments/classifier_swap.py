@@ -1,0 +1,233 @@
+"""One network's features under another's classifier (thesis 002, chapter 5).
+
+Fits affine maps between the features of ImageNet classifiers and lets each network's head
+classify what another one saw: Tables 5.1, 5.2 and 5.3 and the naive check of section 5.6,
+the published ones beside them. Then what the thesis leaves open (section 5.5): do networks
+share anything that their logits do not force?
+
+On a folder of features and heads, --features FOLDER (jfacemap.data.classifiers says what
+it holds); or on EfficientNet-Lite 0, 1 and 2 of 1,000 ImageNet images, where
+imagenet_effnet.npz is in --data or $JFACEMAP_DATA; else on simulated networks, which show
+that the program works and nothing else.
+"""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import jax
+import numpy as np
+import tyro
+
+import jfacemap as jfm
+from jfacemap.plot.swap import plot_shared_parts, plot_swaps
+from jfacemap.study.published_swap import percent_changes, table51, table52
+
+from .classifier_swap_data import Networks, open_networks
+from .classifier_swap_report import report_parts, report_swaps
+from .harness import console, launch, Results, watch
+
+
+relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0
+"""In units of the mean variance of a feature times the rows fitted on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags."""
+
+    features: pathlib.Path | None = None
+    """Folder of NAME.npz, one a network."""
+    data: pathlib.Path | None = None
+    """Folder of imagenet_effnet.npz; by default $JFACEMAP_DATA."""
+    seed: int = 0
+    replicates: int = 2000
+    """Draws of the bootstrap over images."""
+    permutations: int = 3
+    """Random pairings of images that parts are fitted on as well."""
+    checkpoint: pathlib.Path | None = None
+    """Where the moments of rows to fit on are kept, to go on after an interruption."""
+    out: pathlib.Path | None = None
+    """Run folder; by default runs/classifier_swap-<date>."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """A smoke run: simulated networks, 200 draws, 1 random pairing."""
+
+
+def run(config: Config) -> Results:
+    if config.quick:
+        config = dataclasses.replace(config, replicates=200, permutations=1)
+    networks = open_networks(
+        None if config.quick else config.features,
+        None if config.quick else config.data,
+        config.seed,
+        simulated=config.quick,
+    )
+    console.print(f"[bold]Data.[/bold] {networks.about}\n")
+    folds = [fit_fold(config, networks, i) for i in range(len(networks.folds))]
+    swaps = {kind: judge(networks, folds, kind) for kind in folds[0].maps}
+    key = jax.random.key(config.seed)
+    images = np.concatenate([fold.image for fold in networks.folds])
+    spread = {
+        kind: {
+            pair: jfm.swap_confidence(key, swap, images, replicates=config.replicates)
+            for pair, swap in table.items()
+        }
+        for kind, table in swaps.items()
+    }
+    rows = list(gather_rows(networks.names, swaps, spread))
+    report_swaps(networks, swaps, spread, folds)
+    parts = find_parts(config, networks)
+    report_parts(networks, *parts)
+    accuracy = {kind: accuracies(networks.names, table) for kind, table in swaps.items()}
+    measured = {
+        f"affine, ridge: {networks.short}": accuracy["affine, ridge"],
+        "published (thesis 002, Table 5.2)": table52,
+    }
+    names = [networks.names, [network.name for network in table51]]
+    pairs = [f"{a} → {b}" for a, b in networks.pairs]
+    return Results(
+        arrays={f"accuracy/{kind}": table for kind, table in accuracy.items()}
+        | {"names": np.array(networks.names), "parts": parts[0], "parts/null": parts[1]},
+        rows=rows,
+        figures={
+            "swaps": plot_swaps(measured, names, title="Classifiers swapped"),
+            "parts": plot_shared_parts(
+                *parts[:2], pairs, title=f"What heads see and do not see: {networks.short}"
+            ),
+        },
+        data={"source": networks.about, "published": "thesis 002, Tables 5.1 to 5.3"},
+        config=config,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """Maps of every kind fitted on one fold's rows, and how well they determine them."""
+
+    maps: dict[str, dict[tuple[str, str], jfm.AbstractMap]]
+    info: dict[str, jfm.FitInfo]
+    ridge: float
+    rows: int
+
+
+def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
+    fold, heads, names = networks.folds[i], networks.heads, networks.names
+    place = config.checkpoint and config.checkpoint / f"fold{i}.safetensors"
+    with watch("reading rows") as tell:
+        joint = jfm.stream_joint_moments(
+            fold.fit_rows, names=names, checkpoint=place, progress=tell
+        )
+    ridge = pick_ridge(config, networks, i) * mean_energy(joint)
+    tables = {
+        "affine": jfm.fit_all_pairs(joint, "affine"),
+        "linear": jfm.fit_all_pairs(joint, "linear"),
+        "affine, ridge": jfm.fit_all_pairs(joint, "affine", ridge=ridge),
+    }
+    # A network's own features go to its own head as they are.
+    own = {(a, a): jfm.identity_map(heads[a].dim) for a in names}
+    maps = {
+        kind: {(a, b): table[a, b] for a, b in networks.pairs} | own
+        for kind, table in tables.items()
+    }
+    everything = [(a, b) for a in names for b in names]
+    maps["logits"] = {(a, b): jfm.logit_map(heads[a], heads[b]) for a, b in everything}
+    maps["naive"] = {
+        (a, b): jfm.identity_map(heads[a].dim, heads[b].dim) for a, b in everything
+    }
+    other = {a: next(b for b in names if b != a) for a in names}
+    info = {a: jfm.diagnose(joint.pair(a, other[a]), centered=True) for a in names}
+    return Fold(maps, info, ridge, fold.fit_rows[0].shape[0])
+
+
+def mean_energy(joint: jfm.JointMoments) -> float:
+    return float(np.trace(np.asarray(joint.scatter)) / sum(joint.dims))
+
+
+def pick_ridge(config: Config, networks: Networks, i: int) -> float:
+    """By the residual on half of the fit images of maps fitted on the other half."""
+    inner = networks.folds[i].split(config.seed)
+    fitted, held = (
+        jfm.stream_joint_moments(part, names=networks.names, batch_rows=8192)
+        for part in inner
+    )
+    energy, off = mean_energy(fitted), ~np.eye(len(networks.names), dtype=bool)
+
+    def residual(relative):
+        maps = jfm.fit_all_pairs(fitted, "affine", ridge=relative * energy)
+        left = [jfm.map_residual(maps[a, b], held.pair(a, b)) for a, b in np.argwhere(off)]
+        return float(np.mean(left))
+
+    return min(relative_ridges, key=residual)
+
+
+def judge(networks: Networks, folds, kind: str) -> dict[tuple[str, str], jfm.SwapAccuracy]:
+    """What became of every row, over all folds, for each source and target."""
+
+    def swap(a: str, b: str):
+        k, heads = networks.names.index(a), networks.heads
+        parts = [
+            jfm.swap_accuracy(
+                fitted.maps[kind][a, b], fold.features[k], fold.labels, heads[a], heads[b]
+            )
+            for fitted, fold in zip(folds, networks.folds, strict=True)
+        ]
+        join = lambda *outcomes: np.concatenate(list(map(np.asarray, outcomes)))
+        return jax.tree.map(join, *parts)
+
+    return {pair: swap(*pair) for pair in folds[0].maps[kind]}
+
+
+def accuracies(names, table) -> np.ndarray:
+    """Percent named right (source, target)."""
+    return np.array([[100 * table[a, b].accuracy for b in names] for a in names])
+
+
+def gather_rows(names, swaps, spread):
+    for kind, table in swaps.items():
+        changes = percent_changes(accuracies(names, table))
+        for (a, b), swap in table.items():
+            ends = spread[kind][a, b]
+            row = {"kind": kind, "source": a, "target": b, "accuracy": swap.accuracy}
+            row |= {"change": changes[names.index(a), names.index(b)]}
+            row |= {"agreement": swap.agreement, "top5": swap.top_accuracy}
+            for name in ("accuracy", "change", "agreement", "top_accuracy"):
+                low, high = getattr(ends, name)
+                row |= {f"{name} low": low, f"{name} high": high}
+            yield row
+
+
+def find_parts(config: Config, networks: Networks):
+    """Held-out R^2 (pairs, 3, 2), that of images paired at random, and chosen ridges.
+
+    The ridge of each cell is chosen as `pick_ridge` does, on the first fold.
+    """
+    fold, names = networks.folds[0], networks.names
+    splits = [jfm.head_split(networks.heads[a], up_to_shift=True) for a in names]
+    joint = lambda rows: jfm.stream_joint_moments(rows, names=names, batch_rows=8192)
+    inner_fit, inner_held = map(joint, fold.split(config.seed))
+    fitted, held = joint(fold.fit_rows), joint(fold.features)
+    scale = mean_energy(fitted)
+    ridges = np.float32(relative_ridges) * np.float32(scale)
+    half = np.float32(mean_energy(inner_fit) / scale)
+
+    def best(a, b):
+        inner = jfm.shared_parts(inner_fit, inner_held, splits, a, b, ridge=half * ridges)
+        return np.asarray(inner.r2).argmax(axis=0)
+
+    def at(chosen, fitted, a, b):
+        found = jfm.shared_parts(fitted, held, splits, a, b, ridge=ridges)
+        return np.take_along_axis(np.asarray(found.r2), chosen[None], axis=0)[0]
+
+    chosen = {pair: best(*pair) for pair in networks.pairs}
+    true = np.stack([at(chosen[pair], fitted, *pair) for pair in networks.pairs])
+    null = np.zeros_like(true)
+    for seed in range(config.permutations):
+        random = joint(fold.shuffled(config.seed + seed))
+        draws = [at(chosen[pair], random, *pair) for pair in networks.pairs]
+        null += np.stack(draws) / config.permutations
+    widths = {a: s.unseen.shape[1] for a, s in zip(names, splits, strict=True)}
+    return true, null, np.stack(list(chosen.values())), widths
+
+
+if __name__ == "__main__":
+    launch("classifier_swap", Config, run, __doc__)

@@ -1,0 +1,103 @@
+"""What the experiments with edited faces share: images, networks, or a substitute."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jfacemap as jfm
+
+from .data_folder import find_model
+from .harness import console
+
+
+names = "rotation", "size", "blur", "brightness", "contrast", "warmth", "covering"
+"""Edits that grey images show too."""
+
+chosen = {name: jfm.data.edits[name] for name in names}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A face network, how it wants images, and what it is, in words."""
+
+    fn: Callable[..., Any]
+    preprocess: str | jfm.data.Preprocess
+    what: str
+
+
+def find_networks(folder: pathlib.Path | None) -> dict[str, Network]:
+    """The networks that `fetch_models` brought to a folder; none where they are not."""
+    known = {
+        "fr_feature": ("mobilefacenet", None, "MobileFaceNet, trained to tell people"),
+        "fr_pose": ("imagenet", ["615"], "features of a head pose network, last layer but "
+                    "one: not trained to tell people"),
+    }  # fmt: skip
+    found = {}
+    for name, (preprocess, outputs, what) in known.items():
+        path = folder and find_model(folder, name)
+        if path:
+            fn = jfm.onnx2jax.load(path, outputs=outputs)
+            found[name] = Network(fn, preprocess, what)
+    return found
+
+
+def substitutes() -> dict[str, Network]:
+    """Two small networks of fixed random weights: they run anywhere and know nothing."""
+    plain = jfm.data.Preprocess((28, 28), layout="nhwc")
+    return {
+        f"substitute {seed}": Network(random_network(seed), plain, "random weights")
+        for seed in (0, 1)
+    }
+
+
+def random_network(seed: int) -> Callable[[jax.Array], jax.Array]:
+    """Two convolutions and a layer, of random weights that a seed gives."""
+    rng = np.random.default_rng(seed)
+    shapes = (5, 5, 3, 8), (5, 5, 8, 16), (7 * 7 * 16, 64)
+    weights = [
+        jnp.asarray(rng.normal(size=s) / np.sqrt(np.prod(s[:-1])), jnp.float32)
+        for s in shapes
+    ]
+
+    def network(x):
+        for kernel in weights[:2]:
+            x = jax.lax.conv_general_dilated(
+                x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            x = jax.nn.relu(x)
+        return jnp.tanh(x.reshape(x.shape[0], -1) @ weights[2])
+
+    return network
+
+
+def load_faces(
+    folder: pathlib.Path | None, most: int, quick: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Aligned ORL and LFW faces (n, 112, 112, 3) of `most` people, and who they show.
+
+    Every LFW person comes first, as they are few and in colour.
+    """
+    for name in ("lfw100.npz", "orl_faces.npz"):
+        if folder is None or not (folder / name).is_file():
+            where = f"{name} is not in {folder}" if folder else "no folder of data"
+            fault = f"{where}: give --data FOLDER, or set JFACEMAP_DATA"
+            if quick:
+                console.print(f"Skipped: {fault}.", soft_wrap=True)
+                raise SystemExit(0)
+            console.print(f"[red]{fault}.", soft_wrap=True)
+            raise SystemExit(2)
+    assert folder is not None
+    with np.load(folder / "lfw100.npz") as file:
+        lfw, colour = file["name"].astype(str), file["aligned112"]
+    with np.load(folder / "orl_faces.npz") as file:
+        orl, grey = file["subject"].astype(str), file["aligned112"]
+    images = np.concatenate([colour, np.repeat(grey[..., None], 3, axis=-1)])
+    who = np.concatenate([np.char.add("lfw ", lfw), np.char.add("orl ", orl)])
+    first = list(dict.fromkeys(who))[:most]
+    rows = np.flatnonzero(np.isin(who, first))
+    return images[rows], who[rows]

@@ -1,0 +1,107 @@
+r"""Distances within identities and between them (paper 003, Table 1), in bounded memory."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Shaped
+
+from ..core.precision import in_float64, widen
+from ..core.types import as_array, Numeric
+from .signs import identity_codes
+from .tiles import check_metric, check_points, distances, map_tiles, Metric, prepare
+
+
+class ClassDistances(eqx.Module):
+    """Of I identities in sorted order; NaN where one has no image that counts.
+
+    - `within (I,)`: mean distance of two images of an identity; of one with itself too,
+      as published, unless `include_self` was False (then NaN for a single image)
+    - `between (I,)`: mean over the other identities of the mean distance to their images
+    - `count (I,)`: images that count
+    - `skipped`: images left out, not finite or, under cosine, zero
+    """
+
+    within: Float[Array, " I"]
+    between: Float[Array, " I"]
+    count: Int[Array, " I"]
+    skipped: Int[Array, ""]
+
+    @property
+    def mean_within(self) -> Float[Array, ""]:
+        """Over identities."""
+        return jnp.nanmean(self.within)
+
+    @property
+    def mean_between(self) -> Float[Array, ""]:
+        """Over pairs of identities."""
+        return jnp.nanmean(self.between)
+
+    @property
+    def ratio(self) -> Float[Array, ""]:
+        """Between over within: about 2 or more for face models on LFW, as published."""
+        return self.mean_between / self.mean_within
+
+
+def class_distances(
+    embeddings: Float[Numeric, "n d"],
+    identity: Shaped[Numeric, " n"],
+    *,
+    metric: Metric = "cosine",
+    include_self: bool = True,
+) -> ClassDistances:
+    r"""Mean distances within identities, $\frac1{|P|^2} \sum_{P \times P} d$, and between.
+
+    Between two identities it is $\frac1{|P||Q|} \sum_{P \times Q} d$.
+
+    **Arguments:**
+
+    - `embeddings`: of n images; `identity`: who each shows, known before tracing.
+    - `metric`: "cosine" (1 - cos) or "euclidean".
+    - `include_self`: whether an image's distance 0 to itself counts within.
+
+    All n^2 distances are taken, tile by tile. Raises `ValueError` on shapes that do not
+    match.
+    """
+    embeddings = as_array(embeddings)
+    check_metric(metric)
+    check_points(embeddings, "embeddings")
+    names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
+    size = np.zeros(len(names), np.float32)
+    return _compiled(embeddings, code, size, metric=metric, include_self=include_self)
+
+
+def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDistances:
+    x, alive = prepare(widen(x, dtype), metric)
+    code, people, n = jnp.asarray(code), size.shape[0], x.shape[0]
+    count = jnp.zeros(people, jnp.int32).at[code].add(alive.astype(jnp.int32))
+    share = jnp.where(count > 0, 1 / jnp.maximum(count, 1).astype(dtype), 0)
+    weight = jnp.where(alive, share[code], 0)
+
+    def tile(start, rows):
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
+        d = distances(cut(x), x, metric)
+        own = start + jnp.arange(rows, dtype=jnp.int32)
+        itself = own[:, None] == jnp.arange(n, dtype=jnp.int32)[None]
+        # Weighted by 1 / |Q|: the mean distance to each identity, summed over them.
+        d = jnp.where(itself, 0, d) * weight[None]
+        same = cut(code)[:, None] == code[None]
+        inside = jnp.sum(jnp.where(same, d, 0), axis=1)
+        return inside, jnp.sum(d, axis=1) - inside
+
+    inside, outside = map_tiles(tile, n)
+    gather = lambda v: jnp.zeros(people, dtype).at[code].add(jnp.where(alive, v, 0))
+    known, one = count > 0, count == 1
+    within = gather(inside) * share
+    if not include_self:
+        n_i = count.astype(dtype)
+        within = jnp.where(one, jnp.nan, within * n_i / jnp.maximum(n_i - 1, 1))
+    others = jnp.sum(known, dtype=jnp.int32).astype(dtype) - 1
+    between = jnp.where(others > 0, gather(outside) * share / others, jnp.nan)
+    hide = lambda v: jnp.where(known, v, jnp.nan)
+    return ClassDistances(
+        hide(within), hide(between), count, n - jnp.sum(alive, dtype=jnp.int32)
+    )
+
+
+_compiled = in_float64(_class_distances, static=("metric", "include_self"))

@@ -1,0 +1,100 @@
+"""Distances of rows, block by block: never more than a tile of the (n, n) matrix."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from ..core.linalg import matmul
+
+
+Metric = Literal["cosine", "euclidean"]
+"""Cosine distance is 1 - cos, from 0 to 2."""
+
+tile_cells = 2**20
+"""Distances of a tile: 8 MB in float64, what stays near a core."""
+
+
+class Prepared(NamedTuple):
+    """Rows of which any two have a distance: `x (n, d)`, and which of them are `alive`.
+
+    Dead rows, not finite or under cosine without direction, are zero.
+    """
+
+    x: Float[Array, "n d"]
+    alive: Bool[Array, " n"]
+
+
+def check_metric(metric: str) -> None:
+    """Raise `ValueError` unless distances are cosine or Euclidean."""
+    if metric not in ("cosine", "euclidean"):
+        raise ValueError(f"metric is 'cosine' or 'euclidean'; got {metric!r}.")
+
+
+def check_points(points, what: str = "points") -> None:
+    """Raise `ValueError` unless these are rows (n, d) of floats."""
+    if points.ndim != 2 or not jnp.issubdtype(points.dtype, jnp.floating):
+        raise ValueError(
+            f"{what} are an (n, d) array of floats; got {points.dtype}{list(points.shape)}."
+        )
+
+
+def prepare(x: Float[Array, "n d"], metric: Metric) -> Prepared:
+    """Unit rows for cosine; rows about their mean for Euclidean, which loses no digits."""
+    finite = jnp.all(jnp.isfinite(x), axis=1)
+    x = jnp.where(finite[:, None], x, 0)
+    if metric == "euclidean":
+        count = jnp.maximum(jnp.sum(finite, dtype=jnp.int32), 1).astype(x.dtype)
+        mean = jnp.sum(x, axis=0, keepdims=True) / count
+        return Prepared(jnp.where(finite[:, None], x - mean, 0), finite)
+    x, alive = directions(x)
+    return Prepared(x, finite & alive)
+
+
+def directions(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"], Bool[Array, "*n"]]:
+    """Rows as unit vectors, however short, and which rows have a direction at all.
+
+    Rows that are zero or not finite are zero.
+    """
+    size = jnp.max(jnp.abs(v), axis=-1, keepdims=True)
+    alive = (size > 0) & (size < jnp.inf)  # NaN is neither
+    v = jnp.where(alive, v / jnp.where(alive, size, 1), 0)  # squares cannot underflow
+    length = jnp.sqrt(jnp.sum(v**2, axis=-1, keepdims=True))
+    return v / jnp.where(alive, length, 1), alive[..., 0]
+
+
+def distances(
+    a: Float[Array, "m d"], b: Float[Array, "n d"], metric: Metric
+) -> Float[Array, "m n"]:
+    """Distances of prepared rows; of rows that coincide exactly 0.
+
+    Rows coincide if their difference is below a millionth of their length (in float32,
+    where that is lost in rounding, a few thousandths).
+    """
+    square = lambda x: jnp.sum(x**2, axis=1)
+    norms = square(a)[:, None] + square(b)[None]
+    squared = jnp.maximum(norms - 2 * matmul(a, b.T), 0)
+    blur = 5e-13 if a.dtype == jnp.float64 else 32 * jnp.finfo(a.dtype).eps
+    squared = jnp.where(squared <= blur * norms, 0, squared)
+    return squared / 2 if metric == "cosine" else jnp.sqrt(squared)
+
+
+def tile_rows(n: int) -> int:
+    """Rows of a tile against n others."""
+    return max(1, min(256, n, tile_cells // max(n, 1)))
+
+
+def map_tiles(f, n: int):
+    """`f(start, rows)` of each tile of rows, stacked into n rows.
+
+    The last tile begins early, so that it is whole: what it repeats is cut off.
+    """
+    rows = tile_rows(n)
+    steps = -(-n // rows)
+    starts = jnp.minimum(jnp.arange(steps, dtype=jnp.int32) * rows, n - rows)
+    out = jax.lax.map(lambda start: f(start, rows), starts)
+    whole = lambda x: x[:-1].reshape(-1, *x.shape[2:])
+    return jax.tree.map(
+        lambda x: jnp.concatenate([whole(x), x[-1, steps * rows - n :]]), out
+    )

@@ -1,0 +1,127 @@
+r"""Moments of the third and fourth order that indices over pairs of rows need.
+
+What is summed over all pairs of rows i, j (kernels, distances) is a sum over single rows
+of products of at most four numbers, if the kernel is linear. So debiased CKA and the
+correlation of distance matrices stream and merge as means and scatters do, and no n x n
+matrix is ever made.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .gram import sum_over_chunks
+from .linalg import matmul
+from .moments import as_rows, batch_joint, JointMoments, merge_joint, Sum
+from .monoid import merges
+from .precision import in_float64, widen, zeros_wide
+from .types import as_array, Numeric
+
+
+class EnergyMoments(eqx.Module):
+    r"""Moments of N models' rows, and of the rows' squared lengths about their mean.
+
+    With $e_a = \|x_a - \bar x_a\|^2$ of a row under model a and z of `JointMoments`:
+
+    - `joint`: the second moments; its `count` is the number of rows
+    - `energies (N, N)`: $\sum e_a e_b$
+    - `pulls (N, D)`: $\sum e_a (z - \bar z)$, what is needed to move the mean
+    """
+
+    joint: JointMoments
+    energies: Sum
+    pulls: Sum
+
+    @classmethod
+    def zero(
+        cls,
+        dims: Sequence[int],
+        names: Sequence[str] | None = None,
+        dtype=jnp.float32,
+    ) -> "EnergyMoments":
+        """The neutral element for models of widths `dims` and rows of `dtype`."""
+        shapes = (len(dims),) * 2, (len(dims), sum(dims))
+        return cls(
+            JointMoments.zero(dims, names, dtype), *(zeros_wide(s, dtype) for s in shapes)
+        )
+
+
+def energy_moments(
+    embeddings: Sequence[Float[Numeric, "n _"]] | Mapping[str, Float[Numeric, "n _"]],
+    used: Bool[Numeric, " n"] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> EnergyMoments:
+    """Moments of N models' embeddings of the same n rows, up to the fourth order.
+
+    `used` masks the rows that count: a row counts once or not at all, since what is
+    debiased for the number of rows has no meaning for weights. A NaN in a used row makes
+    the moments NaN. Batches merge (`jfm.merge`). Raises `ValueError` if rows do not pair
+    up.
+    """
+    if isinstance(embeddings, Mapping):
+        names = tuple(embeddings) if names is None else names
+        embeddings = tuple(embeddings.values())
+    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    used = as_array(used)
+    if used is not None and used.dtype != bool:
+        raise ValueError(f"used is a mask of rows, True or False; got {used.dtype}.")
+    weights = None if used is None else used.astype(np.float32)
+    embeddings, weights = as_rows(embeddings, names, weights)
+    dims = tuple(x.shape[1] for x in embeddings)
+    joint, energies, pulls = _energy_moments(embeddings, weights)
+    return EnergyMoments(JointMoments(*joint, dims=dims, names=names), energies, pulls)
+
+
+def model_columns(dims: Sequence[int], dtype) -> Float[Array, "D N"]:
+    """1 where a column is a model's: a product with it sums over each model's columns."""
+    # From whole numbers: a constant of float64 would be handed to every platform.
+    n = len(dims)
+    model = jnp.asarray(np.repeat(np.arange(n, dtype=np.int32), dims))
+    return (model[:, None] == jnp.arange(n, dtype=jnp.int32)[None]).astype(dtype)
+
+
+def _batch_energy(dtype, embeddings, weights):
+    dims = [x.shape[1] for x in embeddings]
+    joint = batch_joint(dtype, embeddings, weights)
+    mean, member = joint[2], model_columns(dims, dtype)
+
+    def sums(rows):
+        blocks, w = rows
+        z = jnp.concatenate([widen(b, dtype) for b in blocks], axis=1) - mean[None]
+        z = z if w is None else jnp.where(w[:, None] != 0, z, 0)
+        energy = matmul(z**2, member)
+        return matmul(energy.T, energy), matmul(energy.T, z)
+
+    n = embeddings[0].shape[0]
+    return joint, *sum_over_chunks(sums, (embeddings, weights), n)
+
+
+def _merge_energy(dtype, a: EnergyMoments, b: EnergyMoments) -> EnergyMoments:
+    a, b = widen((a, b), dtype)
+    joint = merge_joint(dtype, a.joint, b.joint)
+    (e1, p1), (e2, p2) = (_about(dtype, m, joint.mean) for m in (a, b))
+    return EnergyMoments(joint, e1 + e2, p1 + p2)
+
+
+def _about(dtype, m: EnergyMoments, mean):
+    """`energies` and `pulls` about another mean: rows z become z + s, e is expanded."""
+    joint, s = m.joint, m.joint.mean - mean
+    member = model_columns(joint.dims, dtype)
+    along = s[:, None] * member
+    total = matmul(jnp.diagonal(joint.scatter), member)
+    shift = matmul(s**2, member)
+    turned = matmul(joint.scatter, along).T
+    pulled = matmul(m.pulls, along)
+    mixed = jnp.outer(total, shift)
+    energies = m.energies + 2 * (pulled + pulled.T) + 4 * matmul(turned, along)
+    energies = energies + mixed + mixed.T + joint.count * jnp.outer(shift, shift)
+    pulls = m.pulls + 2 * turned + jnp.outer(total + joint.count * shift, s)
+    return energies, pulls
+
+
+_energy_moments = in_float64(_batch_energy, wide=True)
+merges(EnergyMoments)(in_float64(_merge_energy, wide=True))

@@ -1,0 +1,112 @@
+import jax
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
+from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
+
+import jfacemap as jfm
+from jfacemap.attribute.dimension import tree_length
+from jfacemap.attribute.discriminate import fit_logistic
+
+from .test_macroscale import world
+
+
+def test_planes_match_sklearn():
+    x, a, _ = world(d=8)
+    x[:, 3] = 7  # a constant
+    a[:, 1] = np.where(x[:, 1] + 0.5 * x[:, 2] > 0, 1, -1)  # separable
+    used = (np.arange(len(x)) % 3 > 0).astype(np.float32)
+    planes = fit_logistic(x, a.astype(np.float32), used, 1.0)
+    rows = used > 0
+    x = np.float64(x)
+    z = (x - x[rows].mean(0)) / np.where(x[rows].std(0) > 1e-9, x[rows].std(0), 1)
+    for j in range(2):
+        theirs = LogisticRegression(tol=1e-12, solver="newton-cholesky").fit(
+            z[rows], a[rows, j]
+        )
+        np.testing.assert_allclose(planes.weight[:, j], theirs.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(planes.bias[j], theirs.intercept_[0], atol=1e-4)
+        np.testing.assert_allclose(
+            planes.decide(np.float32(x))[:, j], theirs.decision_function(z), atol=1e-3
+        )
+
+
+def test_power_is_of_people_not_seen():
+    """An attribute that is the person's alone, with no trace of it in others, is chance."""
+    x, a, who = world(people=30, d=12, effect=3.0)
+    odd = np.random.default_rng(0).choice([-1, 1], 30)[who]
+    a = np.stack([a[:, 0], odd, np.ones(len(a), int)], axis=1)
+    found = jfm.discriminative_power(jax.random.key(0), x, a, who)
+    assert found.accuracy[0] > 0.85 and found.balanced[0] > 0.85
+    assert found.balanced[1] < 0.75
+    assert found.majority[2] == 1 and np.isnan(found.accuracy[2])
+
+
+def test_correlations_and_their_draws():
+    rng = np.random.default_rng(3)
+    x, _, who = world(people=24, d=6)
+    odds = rng.uniform(size=(24, 6))
+    sharp = np.linspace(0.3, 6, 6)
+    odds = odds**sharp / (odds**sharp + (1 - odds) ** sharp)
+    a = np.where(rng.uniform(size=(len(who), 6)) < odds[who], 1, -1)
+    key = jax.random.key(0)
+    found = jfm.attribute_ks(key, x, a, who, metric="cosine", exclude_same=True)
+    options = {"metric": "cosine", "replicates": 30}
+    table = jfm.correlate_entropy(key, found, x, a, who, **options)
+    entropies = jfm.inter_entropy(a, who), jfm.intra_entropy(a, who)
+    for i, values in enumerate((found.statistic.max(1), found.statistic.mean(1))):
+        for j, entropy in enumerate(entropies):
+            theirs = spearmanr(values, entropy)
+            assert table.rho[i, j] == pytest.approx(theirs.statistic)
+            assert table.p[i, j] == pytest.approx(theirs.pvalue)
+    assert table.aggregates[:3] == ("max", "mean", "weighted")
+    assert table.replicates.shape == (30, 4, 2)
+    low, high = table.interval()
+    assert (low < high).all() and (high - low < 2).all()
+
+
+def test_weighted_statistics_of_equal_weights_are_the_statistics():
+    from jfacemap.attribute.correlate import _weighted_statistics
+
+    x, a, who = world(people=24)
+    found = jfm.attribute_ks(
+        jax.random.key(0), x, a, who, metric="euclidean", exclude_same=True
+    )
+    ones = np.ones((2, 24), np.float32)
+    ks = _weighted_statistics(found, x, who, ones, "euclidean")
+    np.testing.assert_allclose(ks[1], found.statistic, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ("cosine", "euclidean"))
+def test_tree_length_matches_scipy(metric):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5)).astype(np.float32)
+    for size in (20, 60):
+        d = cdist(np.float64(x[:size]), np.float64(x[:size]), metric)
+        wanted = minimum_spanning_tree(d).sum()
+        np.testing.assert_allclose(tree_length(x, size, metric=metric), wanted, rtol=1e-5)
+
+
+def test_dimension_of_a_cube():
+    rng = np.random.default_rng(0)
+    for d, low, high in ((1, 0.8, 1.2), (3, 2.3, 3.6)):
+        x = np.zeros((300, 5), np.float32)
+        x[:, :d] = rng.uniform(size=(300, d))
+        found = jfm.ph_dimension(jax.random.key(0), x, repeats=3)
+        assert low < found.mean < high and found.lengths.shape == (3, 8)
+
+
+def test_bad_input_is_refused(unchecked_types):
+    x, a, who = world(people=6)
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="folds are from 2 to the 6"):
+        jfm.discriminative_power(key, x, a, who, folds=7)
+    with pytest.raises(ValueError, match="ten points"):
+        jfm.ph_dimension(key, x[:5])
+    with pytest.raises(ValueError, match="sizes are two or more"):
+        jfm.ph_dimension(key, x, sizes=(5, 5))
+    x[0] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        jfm.ph_dimension(key, x)
