@@ -13,7 +13,7 @@ from jfacemap.evaluate import compare
 
 
 rooms = {
-    "Maps": ("core.maps", "core.head", "core.linalg", "data.map_file"),
+    "Maps": ("core.maps", "core.head", "core.mlp", "core.linalg", "data.map_file"),
     "Statistics": ("core.moments", "core.factor", "core.monoid", "study.stream_moments"),
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
@@ -43,6 +43,9 @@ def page() -> str:
             parts.append(_section(title, "jfm", here))
     constants = "".join(f"- `jfm.{n}` = {x}\n" for n, x in names.items())
     parts.append(f"## Constants\n\n{constants}")
+    own = {n: x for n, x in vars(jfm.losses).items() if inspect.isfunction(x)}
+    own = {n: x for n, x in own.items() if _lives_in(x, ("fit.losses",)) and n[0] != "_"}
+    parts.append(_section("Losses of gradient fits", "jfm.losses", own))
     for title, module, prefix in (
         ("Comparison indices", compare, "jfm.compare"),
         ("Data", data, "jfm.data"),

@@ -60,6 +60,7 @@ from .core.maps import (
     SimilarityMap as SimilarityMap,
     Standardize as Standardize,
 )
+from .core.mlp import mlp_map as mlp_map, MlpMap as MlpMap
 from .core.moments import (
     joint_moments as joint_moments,
     JointMoments as JointMoments,
@@ -124,6 +125,7 @@ from .evaluate.wilson import (
     wilson_intervals as wilson_intervals,
     WilsonIntervals as WilsonIntervals,
 )
+from .fit import losses as losses
 from .fit.all_pairs import fit_all_pairs as fit_all_pairs, PairMaps as PairMaps
 from .fit.by_identity import (
     fit_by_identity as fit_by_identity,
@@ -136,6 +138,11 @@ from .fit.canonical import (
     CanonicalSpace as CanonicalSpace,
     fit_canonical as fit_canonical,
 )
+from .fit.cca import (
+    CcaAlignment as CcaAlignment,
+    fit_cca as fit_cca,
+    solve_cca as solve_cca,
+)
 from .fit.closed_form import (
     fit_affine as fit_affine,
     fit_linear as fit_linear,
@@ -144,10 +151,19 @@ from .fit.closed_form import (
 )
 from .fit.diagnose import diagnose as diagnose, FitInfo as FitInfo
 from .fit.few_rows import fit_few_rows as fit_few_rows
+from .fit.folds import assign_folds as assign_folds
+from .fit.gradient import fit_gradient as fit_gradient, GradientFit as GradientFit
+from .fit.groups import group_moments as group_moments, merge_groups as merge_groups
 from .fit.logits import (
     head_split as head_split,
     HeadSplit as HeadSplit,
     logit_map as logit_map,
+)
+from .fit.low_rank import fit_low_rank as fit_low_rank, solve_low_rank as solve_low_rank
+from .fit.low_rank_path import (
+    fit_low_rank_path as fit_low_rank_path,
+    LowRankPath as LowRankPath,
+    solve_low_rank_path as solve_low_rank_path,
 )
 from .fit.margin import (
     adaface_logits as adaface_logits,
@@ -156,6 +172,13 @@ from .fit.margin import (
     NormStatistics as NormStatistics,
     validation_loss as validation_loss,
 )
+from .fit.ridge_path import (
+    fit_ridge_path as fit_ridge_path,
+    ridge_grid as ridge_grid,
+    RidgePath as RidgePath,
+    solve_ridge_path as solve_ridge_path,
+)
+from .fit.robust import fit_robust as fit_robust, RobustFit as RobustFit
 from .fit.rotation import (
     fit_rotation as fit_rotation,
     fit_similarity as fit_similarity,
@@ -220,6 +243,7 @@ from .study.identity_parts import (
     identity_parts as identity_parts,
     IdentityParts as IdentityParts,
 )
+from .study.ladder import Ladder as Ladder, map_ladder as map_ladder
 from .study.lattice_energy import (
     lattice_energies as lattice_energies,
     LatticeEnergies as LatticeEnergies,
@@ -233,6 +257,12 @@ from .study.linkage import link_sources as link_sources, Linkage as Linkage
 from .study.make_lattice import (
     LatticeFolder as LatticeFolder,
     make_lattice as make_lattice,
+)
+from .study.map_bootstrap import (
+    bootstrap_maps as bootstrap_maps,
+    map_spread as map_spread,
+    MapDraws as MapDraws,
+    MapSpread as MapSpread,
 )
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.shared_parts import (

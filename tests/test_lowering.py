@@ -31,6 +31,9 @@ join = lambda *rows, **options: jfm.joint_moments(rows, **options)
 pair, factor = of(jfm.pair_moments, x, z), of(jfm.pair_factor, x, z)
 joint, square = of(join, x, y, z), of(jfm.pair_moments, x, y)
 
+folds = of(lambda x, z: jfm.group_moments(x, z, np.arange(20) % 3), x, z)
+factors = of(jax.vmap(jfm.pair_factor), shape(3, 20, 6), shape(3, 20, 4))
+
 rotation = of(jfm.RotationMap, shape(6, 6))
 maps = (
     of(jfm.LinearMap, shape(6, 6)),
@@ -40,6 +43,7 @@ maps = (
     of(jfm.LowRankMap, shape(6, 2), shape(2, 4), shape(4)),
     of(jfm.Standardize, shape(6), shape(6, 6)),
 )
+bent = of(lambda: jfm.mlp_map(jax.random.key(0), jfm.identity_map(6), 3))
 
 ids, rows = np.arange(20), np.arange(20, dtype=np.int32)
 both = jfm.Templates(ids, np.zeros((20, 6))), jfm.Templates(ids, np.zeros((20, 6)))
@@ -148,6 +152,57 @@ cases = {
         f"fit_few_rows {kind}": (few(kind), shape(3, 6), shape(3, 8))
         for kind in ("linear", "rotation")
     },
+    "group_moments": (lambda x, z, w: jfm.group_moments(x, z, ids % 3, w), x, z, w),
+    "merge_groups": (jfm.merge_groups, folds, shape(3)),
+    "fit_ridge_path": (lambda x, z: jfm.fit_ridge_path(x, z, folds=ids % 3), x, z),
+    "fit_ridge_path per target": (
+        lambda x, z, w: jfm.fit_ridge_path(x, z, [0.1, 1.0], weights=w, per_target=True),
+        *(x, z, w),
+    ),
+    "solve_ridge_path": (jfm.solve_ridge_path, folds),
+    "solve_ridge_path factors": (jfm.solve_ridge_path, factors),
+    "ridge_grid": (jfm.ridge_grid, folds),
+    "fit_low_rank": (lambda x, z: jfm.fit_low_rank(x, z, 2), x, z),
+    "solve_low_rank": (lambda m: jfm.solve_low_rank(m, [1, 3]), pair),
+    "solve_low_rank factor": (lambda m: jfm.solve_low_rank(m, 2), factor),
+    "fit_low_rank_path": (lambda x, z: jfm.fit_low_rank_path(x, z, folds=ids % 3), x, z),
+    "solve_low_rank_path": (jfm.solve_low_rank_path, folds),
+    "solve_low_rank_path factors": (jfm.solve_low_rank_path, factors),
+    "fit_cca": (jfm.fit_cca, x, z),
+    "solve_cca": (jfm.solve_cca, of(join, x, z)),
+    "solve_cca factor": (jfm.solve_cca, factor),
+    **{
+        f"fit_robust {loss}": (lambda *r, l=loss: jfm.fit_robust(*r, loss=l), x, z)
+        for loss in ("huber", "distance", "trimmed")
+    },
+    "mlp_map": (lambda m, x: m(x), bent, x),
+    "fit_gradient": (
+        lambda x, z: jfm.fit_gradient(some_key, x, z, init=jfm.identity_map(6, 4), steps=3),
+        *(x, z),
+    ),
+    "fit_gradient held out": (
+        lambda x, z, w: jfm.fit_gradient(
+            some_key,
+            x,
+            z,
+            init=jfm.fit_low_rank(x, z, 2),
+            steps=10,
+            batch_size=4,
+            loss=jfm.losses.info_nce,
+            weights=w,
+            held_out=ids < 5,
+        ),
+        *(x, z, w),
+    ),
+    "bootstrap_maps": (
+        lambda x, z: jfm.bootstrap_maps(some_key, x, z, groups=ids // 3, replicates=3),
+        *(x, z),
+    ),
+    "bootstrap_maps by row": (
+        lambda x, y: jfm.bootstrap_maps(some_key, x, y, kind="rotation", replicates=3),
+        *(x, y),
+    ),
+    "map_spread": (jfm.map_spread, of(jfm.LinearMap, shape(3, 6, 4)), x),
     "choose_pairs": (lambda x, ridge: jfm.choose_pairs(x, 5, ridge=ridge), x, scalar),
     "rank_path": (lambda joint: jfm.rank_path(joint).at(2), joint),
     "unit": (jfm.unit, x),
@@ -234,6 +289,7 @@ cases = {
 }
 
 host_only = {
+    "assign_folds",
     "bins_in_doubt",
     "count_matches",
     "tar_difference",
@@ -258,6 +314,7 @@ host_only = {
     "leaked_pairs_attack",
     "link_sources",
     "load",
+    "map_ladder",
     "load_faces",
     "pair_by_identity",
     "plan_attack",

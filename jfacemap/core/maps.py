@@ -52,7 +52,7 @@ class LinearMap(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        return matmul(_check(self, x, self.weight), self.weight)
+        return matmul(check_rows(self, x, self.weight), self.weight)
 
     def as_affine(self) -> "AffineMap":
         """The same map with a zero bias."""
@@ -82,7 +82,7 @@ class AffineMap(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        return _add_row(matmul(_check(self, x, self.weight), self.weight), self.bias)
+        return _add_row(matmul(check_rows(self, x, self.weight), self.weight), self.bias)
 
     def as_affine(self) -> "AffineMap":
         """Itself."""
@@ -106,7 +106,7 @@ class RotationMap(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        return matmul(_check(self, x, self.rotation), self.rotation)
+        return matmul(check_rows(self, x, self.rotation), self.rotation)
 
     def as_affine(self) -> "AffineMap":
         """The same map with a zero bias."""
@@ -137,7 +137,7 @@ class SimilarityMap(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        x = _check(self, x, self.rotation)
+        x = check_rows(self, x, self.rotation)
         return _add_row(self.scale * matmul(x, self.rotation), self.bias)
 
     def as_affine(self) -> "AffineMap":
@@ -171,7 +171,7 @@ class LowRankMap(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""
-        x = matmul(_check(self, x, self.left), self.left)
+        x = matmul(check_rows(self, x, self.left), self.left)
         return _add_row(matmul(x, self.right), self.bias)
 
     def as_affine(self) -> "AffineMap":
@@ -209,7 +209,7 @@ class Standardize(AbstractMap):
 
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
         """Centre (and whiten) the rows of `x`."""
-        x = _add_row(jnp.asarray(_check(self, x, self.mean[..., None])), -self.mean)
+        x = _add_row(jnp.asarray(check_rows(self, x, self.mean[..., None])), -self.mean)
         return x if self.whitener is None else matmul(x, self.whitener)
 
     def as_affine(self) -> "AffineMap":
@@ -276,7 +276,8 @@ def _compose_angular(first, second):
     return SimilarityMap(rotation, math.prod(scales, start=one), bias)
 
 
-def _check(m: AbstractMap, x, weight):
+def check_rows(m: AbstractMap, x, weight):
+    """Rows as an array; `ValueError` unless `m` is one map, and they are of its width."""
     x = as_array(x)
     if weight.ndim != 2:
         name = type(m).__name__

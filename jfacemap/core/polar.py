@@ -47,7 +47,7 @@ def _is_steep(c, s, v):
 def _by_eigenvectors(c, s, v):
     safe = jnp.where(s > 0, s, 1)
     q = matmul(matmul(c, v / jnp.sqrt(safe)[None]), v.T)
-    return either(_is_rough, lambda q, s: _polish(q), lambda q, s: q)(q, s), v[:, :1]
+    return either(_is_rough, lambda q, s: polish(q), lambda q, s: q)(q, s), v[:, :1]
 
 
 def _is_rough(q, s):
@@ -60,8 +60,8 @@ def _by_singular_values(c, s, v):
     return matmul(u, vt), vt[-1:].T
 
 
-def _polish(q):
-    """One Newton-Schulz step: squares the distance from orthogonality."""
+def polish(q):
+    """One Newton-Schulz step to orthonormal columns: squares the distance from them."""
     return 1.5 * q - 0.5 * matmul(q, matmul(q.T, q))
 
 

@@ -9,7 +9,6 @@ from .arrays import (
 )
 from .celeba import CelebA as CelebA, read_celeba as read_celeba
 from .classifiers import Classifier as Classifier, read_classifiers as read_classifiers
-from .edits import Edit as Edit, edits as edits, render as render
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
 from .image_edits import Edit as Edit, edits as edits, render as render

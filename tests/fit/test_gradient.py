@@ -1,0 +1,201 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import optax
+import pytest
+import scipy.optimize
+import scipy.spatial.transform
+from hypothesis import given, settings, strategies as st
+
+import jfacemap as jfm
+from jfacemap.core.rows import ArrayRows
+from jfacemap.fit.retraction import coordinates, lean, move
+
+from ..helpers import relative_error, tree_allclose
+
+
+rng = np.random.default_rng(0)
+truth = rng.normal(size=(4, 3))
+x = np.float32(rng.normal(size=(60, 4)) + 0.5)
+y = np.float32(x @ truth + 1 + 0.3 * rng.normal(size=(60, 3)))
+nothing = jfm.AffineMap(jnp.zeros((4, 3)), jnp.zeros(3))
+heavy_ball = optax.sgd(0.1, momentum=0.9)
+falling = optax.adam(optax.cosine_decay_schedule(0.1, 300))
+key = jr.key(0)
+
+
+def test_squared_loss_reaches_the_closed_form():
+    fit = jfm.fit_gradient(key, x, y, init=nothing, optimizer=heavy_ball, steps=300)
+    assert tree_allclose(fit.map, jfm.fit_affine(x, y), rtol=1e-4, atol=1e-5)
+    assert fit.losses[0] > 10 * fit.losses[-1] and fit.step == 300
+    assert fit.held_out is None
+    best = np.mean(np.sum((np.float64(jfm.fit_affine(x, y)(x)) - y) ** 2, axis=1))
+    np.testing.assert_allclose(fit.losses[-1], best, rtol=1e-5)
+
+
+@pytest.mark.parametrize("widths", ((4, 4), (4, 3), (3, 4)))
+def test_a_rotation_reaches_kabsch_and_stays_one(widths):
+    """From half a turn away, where a fixed chart of the rotations would have no end."""
+    d, k = widths
+    turn = scipy.spatial.transform.Rotation.from_rotvec([0, 0, np.pi - 0.1]).as_matrix()
+    full = np.eye(4)
+    full[:3, :3] = turn
+    a = np.float32(rng.normal(size=(60, d)) * np.linspace(1, 2, d))
+    b = np.float32(a @ full[:d, :k] + 0.1 * rng.normal(size=(60, k)))
+    start = jfm.identity_map(d, k)
+    fit = jfm.fit_gradient(key, a, b, init=start, optimizer=falling, steps=300)
+    ours, best = np.float64(fit.map.rotation), jfm.fit_rotation(a, b)
+    small = min(d, k)
+    gram = ours @ ours.T if d <= k else ours.T @ ours
+    np.testing.assert_allclose(gram, np.eye(small), atol=2e-6)
+    if d <= k:
+        np.testing.assert_allclose(ours, best.rotation, atol=1e-4)
+    else:  # d > k: the closed form maximises the trace, and least squares asks for more
+        loss = lambda m: float(jnp.sum((m(a) - b) ** 2))
+        assert loss(fit.map) <= loss(best) * (1 + 1e-6)
+    if d == k:
+        assert np.linalg.det(ours) > 0
+        mirror = jfm.RotationMap(start.rotation.at[0, 0].set(-1))
+        fit = jfm.fit_gradient(key, a, b, init=mirror, optimizer=falling, steps=300)
+        assert np.linalg.det(fit.map.rotation) < 0
+
+
+def test_unsquared_distance_matches_a_general_minimiser():
+    a, b = np.float64(x), np.float64(y)
+
+    def objective(flat):
+        left = a @ flat[:12].reshape(4, 3) + flat[12:] - b
+        r = np.linalg.norm(left, axis=1)
+        pull = left / r[:, None]
+        slope = np.concatenate([(a.T @ pull).ravel(), pull.sum(axis=0)])
+        return r.mean(), slope / len(a)
+
+    flat = lambda m: np.float64(np.concatenate([m.weight.ravel(), m.bias]))
+    start = jfm.fit_affine(x, y)
+    theirs = scipy.optimize.minimize(
+        objective, flat(start), jac=True, method="BFGS", options={"gtol": 1e-9}
+    )
+    given = {"init": start, "loss": jfm.losses.distance, "steps": 40}
+    fit = jfm.fit_gradient(key, x, y, optimizer=optax.lbfgs(), **given)
+    np.testing.assert_allclose(flat(fit.map), theirs.x, atol=1e-3)
+    value, _ = objective(flat(fit.map))
+    assert theirs.fun <= value < theirs.fun * (1 + 1e-6)
+    assert value < objective(flat(start))[0]
+
+
+def test_a_hundred_fits_are_one_program():
+    """Over keys, learning rates and pairs; each is what it would be alone."""
+    rates, shifts = jnp.linspace(0.01, 0.1, 5), jnp.linspace(-1, 1, 20)
+    keys = jr.split(key, 100).reshape(5, 20)
+
+    def fit(key, rate, shift):
+        return jfm.fit_gradient(
+            key, x, y + shift, init=nothing, optimizer=optax.sgd(rate), steps=20,
+            batch_size=8,
+        )  # fmt: skip
+
+    over_shifts = eqx.filter_vmap(fit, in_axes=(0, None, 0))
+    fits = eqx.filter_vmap(over_shifts, in_axes=(0, 0, None))(keys, rates, shifts)
+    assert fits.map.weight.shape == (5, 20, 4, 3) and fits.losses.shape == (5, 20, 20)
+    one = jax.tree.map(lambda leaf: leaf[3, 7], fits)
+    alone = fit(keys[3, 7], float(rates[3]), shifts[7])
+    assert tree_allclose(one, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_batches_are_drawn_by_weight():
+    """Rows of no weight may be NaN; those that count agree on another map."""
+    w = np.where(np.arange(60) < 30, 0, np.arange(60)).astype(np.float32)
+    bad = np.where(w[:, None] == 0, np.nan, x)
+    exact = np.where(w[:, None] == 0, np.nan, np.float32(x @ truth))
+    given = {"init": nothing, "optimizer": falling, "steps": 300, "weights": w}
+    for batch_size in (8, None):
+        fit = jfm.fit_gradient(key, bad, exact, batch_size=batch_size, **given)
+        np.testing.assert_allclose(fit.map.weight, truth, atol=0.01)
+
+
+def test_it_stops_when_held_out_pairs_gain_no_more():
+    start = jfm.AffineMap(jnp.float32(truth), jnp.ones(3))  # nothing can be gained
+    held_x = np.float32(np.random.default_rng(1).normal(size=(50, 4)))
+    held = held_x, np.float32(held_x @ truth + 1)
+    options = {"optimizer": heavy_ball, "steps": 60, "held_out": held, "check_every": 5}
+    fit = jfm.fit_gradient(key, x, y, init=start, patience=2, **options)
+    assert fit.step == 0 and tree_allclose(fit.map, start)
+    assert np.isfinite(fit.losses[:10]).all() and np.isnan(fit.losses[10:]).all()
+    assert np.isfinite(fit.held_out[:3]).all() and np.isnan(fit.held_out[3:]).all()
+    away = jfm.fit_gradient(key, x, y, init=nothing, patience=2, **options)
+    at = int(np.nanargmin(away.held_out))
+    assert away.step == 5 * at > 0
+    loss = np.mean(np.sum((np.float64(away.map(held[0])) - held[1]) ** 2, axis=1))
+    np.testing.assert_allclose(away.held_out[at], loss, rtol=1e-5)
+
+
+def test_rows_of_a_source():
+    source = ArrayRows(x), ArrayRows(y)
+    held = x[:20], y[:20]
+    options = {"optimizer": falling, "steps": 300, "batch_size": 20}
+    fit = jfm.fit_gradient(key, *source, init=nothing, **options)
+    gap = relative_error(fit.map.weight, jfm.fit_affine(x, y).weight)
+    assert gap < 0.1 and fit.losses.shape == (300,) and fit.step == 300
+    again = jfm.fit_gradient(key, *source, init=nothing, **options)
+    assert tree_allclose(again, fit)
+    fit = jfm.fit_gradient(key, *source, init=nothing, held_out=held, patience=3, **options)
+    assert fit.held_out is not None and fit.held_out[0] > np.nanmin(fit.held_out)
+    with pytest.raises(ValueError, match="pass batch_size="):
+        jfm.fit_gradient(key, *source, init=nothing)
+
+
+def test_a_bent_map_finds_what_a_straight_one_cannot():
+    bent = np.float32(np.abs(x[:, :2]))
+    start = jfm.mlp_map(key, jfm.fit_affine(x, bent), 16)
+    assert tree_allclose(start(x), jfm.fit_affine(x, bent)(x), rtol=1e-5, atol=1e-6)
+    fit = jfm.fit_gradient(key, x, bent, init=start, optimizer=falling, steps=300)
+    assert fit.losses[-1] < 0.2 * fit.losses[0]
+    with pytest.raises(ValueError, match="not affine"):
+        fit.map.inverse  # noqa: B018
+
+
+def test_labels_and_low_rank():
+    who = np.arange(60) // 3
+    start = jfm.fit_low_rank(x, y, 2)
+    options = {"loss": jfm.losses.info_nce, "labels": who, "steps": 20, "batch_size": 16}
+    fit = jfm.fit_gradient(key, x, y, init=start, **options)
+    assert isinstance(fit.map, jfm.LowRankMap) and np.isfinite(fit.losses).all()
+    score = lambda m: float(jfm.losses.info_nce(m(x), y, who).mean())
+    assert score(fit.map) < score(start)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**30), size=st.floats(1e-3, 30))
+def test_any_step_is_a_rotation(seed, size):
+    a, b = jr.split(jr.key(seed))
+    m = jfm.RotationMap(jr.orthogonal(a, 4)[:, :3])
+    at = coordinates(m)
+    new = jax.tree.map(lambda z: z + size * jr.normal(b, z.shape), at)
+    r = np.float64(move(m, at, new).rotation)
+    np.testing.assert_allclose(r.T @ r, np.eye(3), atol=1e-5)
+
+
+def test_leaning_has_the_slope_of_moving():
+    m = jfm.SimilarityMap(jr.orthogonal(key, 4)[:3], jnp.float32(2), jnp.ones(4))
+    at = coordinates(m)
+    value = lambda by: lambda new: jnp.sum(by(m, at, new)(x[:, :3]) ** 3)
+    ours, theirs = (jax.grad(value(by))(at) for by in (lean, move))
+    assert tree_allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_bad_input():
+    with pytest.raises(ValueError, match="init maps width 3 to 3; rows are 4 and 3 wide"):
+        jfm.fit_gradient(key, x, y, init=jfm.identity_map(3))
+    with pytest.raises(ValueError, match="steps is at least 1; got 0"):
+        jfm.fit_gradient(key, x, y, init=nothing, steps=0)
+    with pytest.raises(ValueError, match="15 is no multiple of check_every 10"):
+        jfm.fit_gradient(key, x, y, init=nothing, steps=15, held_out=(x, y))
+    with pytest.raises(ValueError, match="labels has one for each of 60 rows"):
+        jfm.fit_gradient(key, x, y, init=nothing, labels=np.arange(5))
+    with pytest.raises(ValueError, match="Rows must pair up"):
+        jfm.fit_gradient(key, ArrayRows(x), ArrayRows(y[:5]), init=nothing, batch_size=2)
+    with pytest.raises(ValueError, match="at least one unit"):
+        jfm.mlp_map(key, nothing, 0)
