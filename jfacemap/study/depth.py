@@ -1,4 +1,4 @@
-"""How non-invariance changes with depth: each layer read linearly (paper 001, section 5)."""
+"""How non-invariance changes with depth: layers read linearly (paper 001, section 5)."""
 
 from typing import Any
 
