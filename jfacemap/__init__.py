@@ -222,6 +222,7 @@ from .study.attack import (
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
 )
+from .study.choose_ridge import choose_ridge as choose_ridge, RidgeChoice as RidgeChoice
 from .study.composition import (
     composition_errors as composition_errors,
     CompositionErrors as CompositionErrors,

@@ -291,6 +291,7 @@ cases = {
 host_only = {
     "assign_folds",
     "bins_in_doubt",
+    "choose_ridge",
     "count_matches",
     "tar_difference",
     "tar_of_counts",
