@@ -61,7 +61,8 @@ def judge(claim: Claim, runs: dict[str, Run]) -> Line:
     if claim.test is None:
         return Line(claim, "untestable here", claim.why)
     if claim.experiment is None:
-        outcome, data = claim.test(), "published tables"
+        outcome = claim.test()
+        data = outcome.data
     elif claim.experiment not in runs:
         return Line(claim, "no run", f"python -m experiments.{claim.experiment}")
     else:

@@ -1,7 +1,8 @@
 """Published sentences, tables and numbers, each with the test of it: one file a paper."""
 
-from . import paper000, paper002
+from . import paper000, paper001, paper002, paper003
 from .entry import Claim, claims_of
 
 
-ledger: tuple[Claim, ...] = (*claims_of(paper000), *claims_of(paper002))
+papers = paper000, paper001, paper002, paper003
+ledger: tuple[Claim, ...] = tuple(claim for paper in papers for claim in claims_of(paper))

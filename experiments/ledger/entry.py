@@ -4,6 +4,7 @@ A test reads arrays of a run of an experiment, or recomputes from published tabl
 Where the data are not to be had it is untestable here, and says why.
 """
 
+import csv
 import dataclasses
 import json
 import pathlib
@@ -15,21 +16,25 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Our number, with its interval where there is one, and whether the claim holds."""
+    """Our number, with its interval where there is one, and whether the claim holds.
+
+    `data`: what it is of, where that is no run.
+    """
 
     value: str
     holds: bool
     interval: str = ""
+    data: str = "published tables"
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The record of a run: its arrays by name, the data it is of, its folder."""
+    """The record of a run: its arrays by name, its table, and the data it is of."""
 
     experiment: str
     data: str
     arrays: dict[str, np.ndarray]
-    folder: pathlib.Path
+    rows: list[dict[str, str]]
 
     @property
     def is_simulated(self) -> bool:
@@ -99,10 +104,12 @@ def _read(folder: pathlib.Path) -> Run:
     record = json.loads((folder / "record.json").read_text())
     with np.load(folder / "results.npz") as file:
         arrays = {name: file[name] for name in file.files}
+    with (folder / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     source = record["data"].get("source", "")
     quick = record["config"].get("quick") == "True"
     about = f"{source}{' (a smoke run)' if quick else ''}"
-    return Run(record["experiment"], about, arrays, folder)
+    return Run(record["experiment"], about, arrays, rows)
 
 
 def off_diagonal(table: np.ndarray) -> np.ndarray:
@@ -120,7 +127,7 @@ def rate(x: float) -> str:
     return f"{x:.3f}".replace("0.", ".", 1)
 
 
-def counted(held: int, cases: int, note: str = "") -> Outcome:
+def counted(held: int, cases: int, note: str = "", **more: str) -> Outcome:
     """Holds if it does in every case, and there is one."""
     value = f"{held} of {cases}{f'; {note}' if note else ''}"
-    return Outcome(value, 0 < cases == held)
+    return Outcome(value, 0 < cases == held, **more)
