@@ -79,7 +79,7 @@ def run(config: Config) -> Results:
     size = 20_000
     if config.quick:
         config = dataclasses.replace(
-            config, seeds=2, iterations=60, levels=2, digits=12, k=4
+            config, seeds=2, iterations=40, levels=2, digits=8, k=4
         )
         trained_on, size = [none, "rotation"], 600
     source = f"MNIST ({mnist.source}), {size:,} digits trained on, {config.seeds} seeds"
