@@ -28,7 +28,8 @@ fit, apply, verify = (
         ("fit a.npy", "missing Y, and -o MAP.safetensors. See jfacemap fit --help"),
         (
             f"{fit} --kind warp",
-            "--kind is one of linear, affine, rotation, similarity, identity; got 'warp'.",
+            "--kind is one of linear, affine, rotation, similarity, ridge, low-rank, "
+            "gradient, identity; got 'warp'.",
         ),
         ("fit a.npy b.npy --knd rotation", "unknown option --knd; did you mean --kind?"),
         ("fit a.npy --zzz b.npy", "unknown option --zzz. See jfacemap fit --help"),

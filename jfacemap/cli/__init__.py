@@ -21,6 +21,7 @@ commands = {
     "verify": "TAR at FAR of one model, of two, or of a map between them.",
     "identify": "Search probes in a gallery: rank and open-set rates (1:N).",
     "sweep": "How many pairs a map needs: fits on random subsets.",
+    "ladder": "Which family of maps two models' rows support.",
     "compare": "How alike two or more models' spaces are: CKA, CCA, neighbours, ...",
     "energy": "How coherently attributes move embeddings: energies of a lattice.",
     "info": "Say what a map file, an array file or a store holds.",

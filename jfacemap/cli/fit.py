@@ -9,6 +9,9 @@ kinds:
   affine      x W + b
   rotation    x R, orthogonal Procrustes: keeps angles, needs far fewer rows
   similarity  s x R + b
+  ridge       x W + b, its penalty chosen by cross-validation: for few rows
+  low-rank    x L R + b, through --rank dimensions or as many as cross-validation likes
+  gradient    by steps of Adam from the map of --start: any --loss, rows in memory
   identity    the naive baseline: pad with zeros or truncate, nothing is fitted
 
 --center subtracts each model's mean over the fit rows, from both sides, and scales rows to
@@ -19,10 +22,13 @@ examples:
   jfacemap fit a.npy b.npy -o ab.safetensors
   jfacemap fit a.npy b.npy -o ab.safetensors --ridge 10
   jfacemap fit a.npy b.npy -o ab.safetensors --kind rotation --center
+  jfacemap fit a.npy b.npy -o ab.safetensors --kind ridge --groups who.npy
+  jfacemap fit a.npy b.npy -o ab.safetensors --kind gradient --loss cosine --start rotation
   jfacemap fit faces.npz:arcface faces.npz:facenet --kind rotation -o af.safetensors
 """
 
 import dataclasses
+import functools as ft
 import math
 from pathlib import Path
 from typing import Annotated, Literal
@@ -42,10 +48,32 @@ from ..fit.closed_form import solve_affine, solve_linear
 from ..fit.diagnose import diagnose
 from ..fit.rotation import solve_rotation, solve_similarity
 from .files import check_output, Flag, short_name
+from .fit_families import (
+    by_folds,
+    check_options,
+    descend,
+    read_folds,
+    read_labels_of,
+    solve_rank,
+    solve_ridge,
+)
 from .fitted import mean_entries, Space
 from .report import facts, warn
 from .sources import open_rows, read_weights, Rows
 from .stream import batches, common_dtype, precision
+
+
+Start = Literal["linear", "affine", "rotation", "similarity"]
+Kind = Literal[
+    "linear",
+    "affine",
+    "rotation",
+    "similarity",
+    "ridge",
+    "low-rank",
+    "gradient",
+    "identity",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +86,7 @@ class Options:
     """Rows of the target model, of the same images in the same order."""
     out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="MAP.safetensors")]
     """Where to write the map."""
-    kind: Literal["linear", "affine", "rotation", "similarity", "identity"] = "linear"
+    kind: Kind = "linear"
     """Which family of maps to fit."""
     ridge: float = 0.0
     """Penalty on the squared weights of a linear or affine map (scikit-learn's alpha)."""
@@ -70,6 +98,26 @@ class Options:
     """Scale each row to unit length first; the map file remembers."""
     center: Flag = False
     """Subtract the mean of either side first; the map file remembers."""
+    groups: Annotated[str | None, tyro.conf.arg(metavar="L")] = None
+    """Who a row shows: people are held out together, and not told from themselves."""
+    folds: int = 5
+    """Parts of the rows, each held out once, to choose a ridge or a rank."""
+    rank: int | None = None
+    """Dimensions a low-rank map goes through; by default chosen among powers of two."""
+    start: Start = "affine"
+    """Where a gradient fit starts."""
+    loss: Literal["squared", "distance", "cosine", "huber", "info-nce", "triplet"] = (
+        "squared"
+    )
+    """What a gradient fit lowers."""
+    steps: int = 1000
+    """Of a gradient fit."""
+    batch_size: int = 256
+    """Rows in a step of a gradient fit."""
+    learning_rate: float = 1e-3
+    """Of the first step; it falls to 0."""
+    seed: int = 0
+    """Of the batches."""
     force: Flag = False
     """Replace the output file if it exists."""
 
@@ -77,23 +125,26 @@ class Options:
 def run(c: Options) -> None:
     """Read, fit, write, report."""
     _check_options(c)
-    inputs = [s for s in (c.source, c.target, c.weights) if s is not None]
+    inputs = [s for s in (c.source, c.target, c.weights, c.groups) if s is not None]
     check_output(c.out, ".safetensors", inputs, c.force)
     x, y, w = _read(c)
+    chosen = c.kind in by_folds and c.rank is None
+    folds = read_folds(c.groups, c.folds, len(x)) if chosen else np.zeros(len(x), int)
     dtype = common_dtype(x, y)
     with precision(dtype):
         spaces = _spaces(c, x, y, w, dtype)
-        moments = _gather(spaces, x, y, w, dtype)
-        m = _solve(c, moments, x.shape[1], y.shape[1], dtype)
+        parts = _gather(spaces, x, y, w, folds, dtype)
+        moments = ft.reduce(merge, parts)
+        m, said = _fit(c, spaces, x, y, w, parts, moments, dtype)
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(m)):
             raise InputError("The fitted map is not finite: are all rows alike?")
-        info = diagnose(moments, centered=c.kind in ("affine", "similarity"))
+        info = diagnose(moments, centered=_has_bias(c))
         residual, cosine = _judge(m, spaces, x, y, w, dtype)
     rows, rank, condition = (
         float(np.asarray(v)) for v in (info.count, info.rank, info.condition)
     )
     _warn_of_doubt(c, rows, rank, condition, x.shape[1], y.shape[1])
-    save(c.out, m, _metadata(c, int(rows), spaces))
+    save(c.out, m, _metadata(c, int(rows), spaces, said))
     width, means = x.shape[1], [space.mean for space in spaces]
     ready = ", scaled to unit length" * c.normalize + ", centred" * c.center
     facts(
@@ -101,6 +152,7 @@ def run(c: Options) -> None:
             "map": f"{c.kind}, {m.in_dim} -> {m.out_dim}, {dtype}",
             "rows": f"{rows:,.0f}" + ready,
         }
+        | said
         | ({"means": _lengths(means)} if c.center else {})
         | {
             "source rank": f"{rank:.0f} of {width}, condition number {condition:.3g}",
@@ -118,6 +170,7 @@ def _check_options(c: Options) -> None:
         raise InputError(f"--ridge is for linear and affine maps; this is {c.kind}.")
     if c.reflection and c.kind not in ("rotation", "similarity"):
         raise InputError(f"--reflection is for rotations and similarities, not {c.kind}.")
+    check_options(c)
 
 
 def _read(c: Options) -> tuple[Rows, Rows, np.ndarray]:
@@ -152,16 +205,48 @@ def _spaces(c: Options, x, y, w, dtype) -> tuple[Space, Space]:
     return Space(c.normalize, source), Space(c.normalize, target)
 
 
-def _gather(spaces, x, y, w, dtype) -> PairMoments:
-    total = PairMoments.zero(x.shape[1], y.shape[1], dtype)
+def _gather(spaces, x, y, w, folds, dtype) -> list[PairMoments]:
+    """Moments of each fold. A batch is summed once for each of those it holds rows of."""
+    zero = PairMoments.zero(x.shape[1], y.shape[1], dtype)
+    totals, start = [zero] * (folds.max() + 1), 0
     for batch in batches([x, y, w], dtype, "reading"):
-        total = _add(total, *_prepare(spaces, batch))
-    return total
+        rows, weights = _prepare(spaces, batch)[:2], batch[2]
+        own = np.pad(folds[start : start + len(weights)], (0, len(weights)))[: len(weights)]
+        for k in np.unique(own):
+            part = jnp.asarray(np.where(own == k, weights, 0))
+            totals[k] = _add(totals[k], *rows, part)
+        start += len(weights)
+    return totals
 
 
 def _prepare(spaces, batch):
     x, y, w = map(jnp.asarray, batch)
     return spaces[0].place(x), spaces[1].place(y), w
+
+
+def _fit(c: Options, spaces, x, y, w, parts, moments, dtype):
+    """The map, and what is said of how it was found."""
+    widths = x.shape[1], y.shape[1]
+    match c.kind:
+        case "ridge":
+            return solve_ridge(parts)
+        case "low-rank":
+            if c.rank is not None and c.rank > min(widths):
+                raise InputError(f"--rank is at most {min(widths)}; got {c.rank}.")
+            return solve_rank(parts, c.rank)
+        case "gradient":
+            labels = None if c.groups is None else read_labels_of(c.groups, len(x))
+            start = _solve(dataclasses.replace(c, kind=c.start), moments, *widths, dtype)
+            pieces = [
+                _prepare(spaces, batch) for batch in batches([x, y, w], dtype, "reading")
+            ]
+            rows = [jnp.concatenate(side)[: len(x)] for side in zip(*pieces, strict=True)]
+            return descend(c, start, *rows, labels)
+    return _solve(c, moments, *widths, dtype), {}
+
+
+def _has_bias(c: Options) -> bool:
+    return c.kind not in ("linear", "rotation", "identity")
 
 
 def _solve(c: Options, moments: PairMoments, d: int, k: int, dtype) -> AbstractMap:
@@ -174,7 +259,7 @@ def _solve(c: Options, moments: PairMoments, d: int, k: int, dtype) -> AbstractM
             return solve_rotation(moments, reflection=c.reflection)
         case "similarity":
             return solve_similarity(moments, reflection=c.reflection)
-        case "identity":
+        case _:
             return identity_map(d, k, dtype)
 
 
@@ -194,8 +279,8 @@ def _judge(m: AbstractMap, spaces, x, y, w, dtype) -> tuple[float, float]:
 
 
 def _warn_of_doubt(c: Options, rows, rank, condition, d: int, k: int) -> None:
-    least_squares = c.kind in ("linear", "affine") and not c.ridge
-    if least_squares and rows < d + (c.kind == "affine"):
+    least_squares = c.kind in ("linear", "affine", "low-rank") and not c.ridge
+    if least_squares and rows < d + (c.kind != "linear"):
         warn(
             f"{rows:,.0f} rows do not determine a map from width {d}: of the many that "
             "fit this is the one of least norm. Give --ridge, --kind rotation or more "
@@ -220,7 +305,7 @@ def _lengths(means) -> str:
     return f"of length {x:.4f} (source) and {y:.4f} (target) subtracted"
 
 
-def _metadata(c: Options, rows: int, spaces) -> dict[str, str]:
+def _metadata(c: Options, rows: int, spaces, said) -> dict[str, str]:
     entries = {
         "source": short_name(c.source),
         "target": short_name(c.target),
@@ -228,6 +313,7 @@ def _metadata(c: Options, rows: int, spaces) -> dict[str, str]:
         "rows": rows,
         "fit": c.kind,
         "ridge": c.ridge,
+        **said,
         "reflection": str(c.reflection).lower(),
         "normalize": str(c.normalize).lower(),
     }

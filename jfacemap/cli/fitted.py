@@ -55,7 +55,7 @@ def read_map(path: str, normalize: bool = False, no_normalize: bool = False) -> 
     """A single map; rows are scaled before it as told, else as when it was fitted."""
     header, m = read_header(path), load(path)
     with jax.enable_x64(True):
-        stack = jax.eval_shape(lambda m: m.as_affine().bias, m).shape[:-1]
+        stack = m.stack_shape
     if stack:
         raise InputError(
             f"{path} holds a stack of {stack} maps, and the command line applies one: "

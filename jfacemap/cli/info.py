@@ -21,6 +21,7 @@ import numpy as np
 import tyro
 
 from ..core.maps import AbstractMap
+from ..core.mlp import MlpMap
 from ..data.arrays import (
     InputError,
     is_floating,
@@ -81,13 +82,12 @@ def _shape(array: Rows) -> str:
 def _describe_map(path: Path, header: MapHeader, m: AbstractMap) -> None:
     leaves = jax.tree.leaves(m)
     with jax.enable_x64(True):
-        affine = jax.eval_shape(lambda m: m.as_affine(), m)
-        weight = bias = np.full(1, np.nan)
-        if not affine.bias.shape[:-1] and min(affine.weight.shape) <= widest:
+        stack, weight, bias = m.stack_shape, np.full(1, np.nan), np.full(1, np.nan)
+        bends = isinstance(m, MlpMap)
+        if not (stack or bends) and min(m.in_dim, m.out_dim) <= widest:
             weight, bias = (
                 np.asarray(x, np.float64) for x in jax.tree.leaves(m.as_affine())
             )
-    stack = affine.bias.shape[:-1]
     found = {
         "file": str(path),
         "map": f"{header.kind}, {m.in_dim} -> {m.out_dim}, {leaves[0].dtype}"

@@ -40,6 +40,11 @@ class AbstractMap(eqx.Module):
         """The map back: exact if square and regular, else by the pseudo-inverse."""
         return _inverse_affine(self.as_affine())
 
+    @property
+    def stack_shape(self) -> tuple[int, ...]:
+        """Leading axes of a stack of maps; () for one map."""
+        return jax.eval_shape(lambda m: m.as_affine().bias, self).shape[:-1]
+
     @abc.abstractmethod
     def __call__(self, x: Float[Numeric, "*n d"]) -> Float[Array, "*n k"]:
         """Map the rows of `x`."""

@@ -38,6 +38,11 @@ class MlpMap(AbstractMap):
         )
 
     @property
+    def stack_shape(self) -> tuple[int, ...]:
+        """Leading axes of a stack of maps; () for one map."""
+        return self.bias.shape[:-1]
+
+    @property
     def in_dim(self) -> int:
         """Width of the source space."""
         return self.weight.shape[-2]

@@ -24,10 +24,19 @@ from ..core.maps import (
     SimilarityMap,
     Standardize,
 )
+from ..core.mlp import MlpMap
 from .arrays import InputError, new_file, open_arrays
 
 
-_types = (AffineMap, LinearMap, LowRankMap, RotationMap, SimilarityMap, Standardize)
+_types = (
+    AffineMap,
+    LinearMap,
+    LowRankMap,
+    MlpMap,
+    RotationMap,
+    SimilarityMap,
+    Standardize,
+)
 kinds: dict[str, type[AbstractMap]] = {t.__name__: t for t in _types}
 """The kinds of map a file can hold."""
 

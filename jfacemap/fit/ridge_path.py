@@ -177,7 +177,7 @@ def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
     whole = all_but(folds, -1)
     if ridges is None:
         ridges = _mean_eigenvalue_kernel(dtype, whole, bias=bias)
-        ridges = ridges * jnp.asarray(np.geomspace(1e-8, 1e2, 21), dtype)
+        ridges = ridges * np.geomspace(1e-8, 1e2, 21).astype(dtype)
     gains = lambda fitted: jax.vmap(fitted.gain)(ridges)
 
     def judge(train, fold):
