@@ -84,13 +84,10 @@ def test_choice_of_penalty():
     )
     best = np.asarray(jfm.choose_penalty(svm, test, truth))
     decision = np.asarray(svm.decision(test)) > 0
+    wrong = lambda a, i, c: np.mean(decision[truth[:, a] == c, a, i] != (c > 0))
     balanced = np.array(
-        [
-            [np.mean([np.mean(decision[truth[:, a] == c, a, i] != (c > 0)) for c in (-1, 1)])
-             for i in range(3)]
-            for a in range(3)
-        ]
-    )  # fmt: skip
+        [[wrong(a, i, -1) + wrong(a, i, 1) for i in range(3)] for a in range(3)]
+    )
     np.testing.assert_array_equal(best, balanced.argmin(axis=1))
     chosen = svm.choose(best)
     assert chosen.weight.shape == (3, 1, d)
