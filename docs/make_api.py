@@ -18,6 +18,7 @@ rooms = {
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
+    "Probes and networks": ("probe", "network"),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }
