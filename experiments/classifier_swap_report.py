@@ -165,7 +165,8 @@ def report_parts(networks, true, null, chosen, widths) -> None:
     hidden = ", ".join(f"{w} of {networks.heads[a].dim} ({a})" for a, w in widths.items())
     gain = (true[:, 2, 1] - true[:, 0, 1]).mean()
     console.print(
-        f"Held-out R² of affine maps, ridges chosen within the fit images, mean over "
+        "Held-out R² of affine maps, ridges chosen within the fit images "
+        f"({min(chosen):g} to {max(chosen):g} of the mean variance), mean over "
         f"{len(true)} ordered pairs. Seen: what moves the head's logits, up to a shift of "
         f"all of them; unseen: the directions that do not, {hidden}. To predict unseen "
         f"features the source's unseen ones add {gain:+.3f} to its seen ones. At random: "
