@@ -24,6 +24,7 @@ arrays = {
     "bits": np.int32((1, 2, 4)),
     "fars": [np.float32(far) for far in fars],
     "ridge": np.float32(ridges),
+    "share": np.float32((0.5, 0.9, 1.0)),
     "rank": np.int32((1, 2, 3)),
 }
 
@@ -61,6 +62,11 @@ sweeps = {
     "choose_pairs ridge": (
         lambda r: jfm.choose_pairs(x, 5, ridge=r + jnp.float32(1e-3)),
         list(map(jnp.float32, ridges)),
+    ),
+    "svcca share": (lambda s: jfm.compare.svcca(joint, share=s), (0.5, 0.9, 1.0)),
+    "fit_canonical ridge": (
+        lambda r: jfm.fit_canonical(joint, "correlation", ridge=r),
+        ridges[1:],
     ),
     "rank_path rank": (lambda rank: jfm.rank_path(joint).at(rank), (1, 2, 3)),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},
