@@ -28,7 +28,7 @@ from .classifier_swap_report import report_parts, report_swaps
 from .harness import console, launch, Results, watch
 
 
-relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0
+relative_ridges = 1e-2, 1e-1, 1.0, 3.0, 10.0
 """In units of the mean variance of a feature times the rows fitted on."""
 
 
@@ -102,7 +102,10 @@ def run(config: Config) -> Results:
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """Maps of every kind fitted on one fold's rows, and how well they determine them."""
+    """Maps of every kind fitted on one fold's rows, and how well they determine them.
+
+    `ridge` is relative, as in `relative_ridges`.
+    """
 
     maps: dict[str, dict[tuple[str, str], jfm.AbstractMap]]
     info: dict[str, jfm.FitInfo]
@@ -117,7 +120,8 @@ def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
         joint = jfm.stream_joint_moments(
             fold.fit_rows, names=names, checkpoint=place, progress=tell
         )
-    ridge = pick_ridge(config, networks, i) * mean_energy(joint)
+    relative = pick_ridge(config, networks, i)
+    ridge = relative * mean_energy(joint)
     tables = {
         "affine": jfm.fit_all_pairs(joint, "affine"),
         "linear": jfm.fit_all_pairs(joint, "linear"),
@@ -136,7 +140,7 @@ def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
     }
     other = {a: next(b for b in names if b != a) for a in names}
     info = {a: jfm.diagnose(joint.pair(a, other[a]), centered=True) for a in names}
-    return Fold(maps, info, ridge, fold.fit_rows[0].shape[0])
+    return Fold(maps, info, relative, fold.fit_rows[0].shape[0])
 
 
 def mean_energy(joint: jfm.JointMoments) -> float:
