@@ -28,7 +28,7 @@ from .classifier_swap_report import report_parts, report_swaps
 from .harness import console, launch, Results, watch
 
 
-relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0
+relative_ridges = 1e-2, 1e-1, 1.0, 3.0, 10.0
 """In units of the mean variance of a feature times the rows fitted on."""
 
 
@@ -43,7 +43,7 @@ class Config:
     seed: int = 0
     replicates: int = 2000
     """Draws of the bootstrap over images."""
-    permutations: int = 3
+    permutations: int = 2
     """Random pairings of images that parts are fitted on as well."""
     checkpoint: pathlib.Path | None = None
     """Where the moments of rows to fit on are kept, to go on after an interruption."""
@@ -102,7 +102,10 @@ def run(config: Config) -> Results:
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """Maps of every kind fitted on one fold's rows, and how well they determine them."""
+    """Maps of every kind fitted on one fold's rows, and how well they determine them.
+
+    `ridge` is relative, as in `relative_ridges`.
+    """
 
     maps: dict[str, dict[tuple[str, str], jfm.AbstractMap]]
     info: dict[str, jfm.FitInfo]
@@ -117,7 +120,8 @@ def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
         joint = jfm.stream_joint_moments(
             fold.fit_rows, names=names, checkpoint=place, progress=tell
         )
-    ridge = pick_ridge(config, networks, i) * mean_energy(joint)
+    relative = pick_ridge(config, networks, i)
+    ridge = relative * mean_energy(joint)
     tables = {
         "affine": jfm.fit_all_pairs(joint, "affine"),
         "linear": jfm.fit_all_pairs(joint, "linear"),
@@ -136,7 +140,7 @@ def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
     }
     other = {a: next(b for b in names if b != a) for a in names}
     info = {a: jfm.diagnose(joint.pair(a, other[a]), centered=True) for a in names}
-    return Fold(maps, info, ridge, fold.fit_rows[0].shape[0])
+    return Fold(maps, info, relative, fold.fit_rows[0].shape[0])
 
 
 def mean_energy(joint: jfm.JointMoments) -> float:
@@ -197,36 +201,31 @@ def gather_rows(names, swaps, spread):
 
 
 def find_parts(config: Config, networks: Networks):
-    """Held-out R^2 (pairs, 3, 2), that of images paired at random, and chosen ridges.
+    """Held-out R^2 (pairs, 3, 2), that of images paired at random, and ridges in use.
 
-    The ridge of each cell is chosen as `pick_ridge` does, on the first fold.
+    On the first fold. Each pair has one ridge, that of the best mean R^2 on half of the
+    fit images.
     """
     fold, names = networks.folds[0], networks.names
     splits = [jfm.head_split(networks.heads[a], up_to_shift=True) for a in names]
     joint = lambda rows: jfm.stream_joint_moments(rows, names=names, batch_rows=8192)
     inner_fit, inner_held = map(joint, fold.split(config.seed))
     fitted, held = joint(fold.fit_rows), joint(fold.features)
-    scale = mean_energy(fitted)
-    ridges = np.array(relative_ridges, np.float32) * np.float32(scale)
-    half = ridges * np.float32(mean_energy(inner_fit) / scale)
+    random = [joint(fold.shuffled(config.seed + i)) for i in range(config.permutations)]
 
-    def best(a, b):
-        inner = jfm.shared_parts(inner_fit, inner_held, splits, a, b, ridge=half)
-        return np.asarray(inner.r2).argmax(axis=0)
+    def parts(pair, fitted, held, relative):
+        ridge = np.array(relative, np.float32) * np.float32(mean_energy(fitted))
+        return np.asarray(jfm.shared_parts(fitted, held, splits, *pair, ridge=ridge).r2)
 
-    def at(chosen, fitted, a, b):
-        found = jfm.shared_parts(fitted, held, splits, a, b, ridge=ridges)
-        return np.take_along_axis(np.asarray(found.r2), chosen[None], axis=0)[0]
+    def judge(pair):
+        inner = parts(pair, inner_fit, inner_held, relative_ridges)
+        ridge = relative_ridges[int(inner.mean(axis=(1, 2)).argmax())]
+        null = [parts(pair, each, held, ridge) for each in random]
+        return parts(pair, fitted, held, ridge), np.mean(null, axis=0), ridge
 
-    chosen = {pair: best(*pair) for pair in networks.pairs}
-    true = np.stack([at(chosen[pair], fitted, *pair) for pair in networks.pairs])
-    null = np.zeros_like(true)
-    for seed in range(config.permutations):
-        random = joint(fold.shuffled(config.seed + seed))
-        draws = [at(chosen[pair], random, *pair) for pair in networks.pairs]
-        null += np.stack(draws) / config.permutations
+    true, null, chosen = zip(*map(judge, networks.pairs), strict=True)
     widths = {a: s.unseen.shape[1] for a, s in zip(names, splits, strict=True)}
-    return true, null, np.stack(list(chosen.values())), widths
+    return np.stack(true), np.stack(null), chosen, widths
 
 
 if __name__ == "__main__":

@@ -27,6 +27,14 @@ def report_swaps(networks, swaps, spread, folds) -> None:
     _print_networks(networks, swaps, spread, folds)
     for kind, title in titles.items():
         _print_swaps(networks, title, swaps[kind], spread[kind])
+    picked = ", ".join(f"{fold.ridge:g}" for fold in folds)
+    console.print(
+        "In each cell: percent named right and the change from the source's own; the "
+        "change's 95 % interval over images; percent of images on which the swapped "
+        "classifier gives the source's own answer, and that have the label in the best 5. "
+        f"Ridges, picked on half of a fold's fit images: {picked} of a feature's mean "
+        "variance times the rows.\n"
+    )
     _print_published()
     _print_summary(networks, swaps)
 
@@ -165,7 +173,8 @@ def report_parts(networks, true, null, chosen, widths) -> None:
     hidden = ", ".join(f"{w} of {networks.heads[a].dim} ({a})" for a, w in widths.items())
     gain = (true[:, 2, 1] - true[:, 0, 1]).mean()
     console.print(
-        f"Held-out R² of affine maps, ridges chosen within the fit images, mean over "
+        "Held-out R² of affine maps, ridges chosen within the fit images "
+        f"({min(chosen):g} to {max(chosen):g}, as above), mean over "
         f"{len(true)} ordered pairs. Seen: what moves the head's logits, up to a shift of "
         f"all of them; unseen: the directions that do not, {hidden}. To predict unseen "
         f"features the source's unseen ones add {gain:+.3f} to its seen ones. At random: "

@@ -24,7 +24,7 @@ arrays = {
     "bits": np.int32((1, 2, 4)),
     "fars": [np.float32(far) for far in fars],
     "ridge": np.float32(ridges),
-    "threshold": np.float32((0.5, 1.0, 2.0)),
+    "share": np.float32((0.5, 0.9, 1.0)),
     "rank": np.int32((1, 2, 3)),
 }
 
@@ -63,21 +63,10 @@ sweeps = {
         lambda r: jfm.choose_pairs(x, 5, ridge=r + jnp.float32(1e-3)),
         list(map(jnp.float32, ridges)),
     ),
-    "fit_low_rank ridge": (lambda r: jfm.fit_low_rank(x, y, 2, ridge=r), ridges),
-    "fit_cca ridge": (lambda r: jfm.fit_cca(x, y, ridge=r), ridges),
-    "fit_robust ridge": (lambda r: jfm.fit_robust(x, y, ridge=r), ridges),
-    "fit_robust threshold": (lambda c: jfm.fit_robust(x, y, threshold=c), (0.5, 1.0, 2.0)),
-    "fit_ridge_path ridges": (
-        lambda r: jfm.fit_ridge_path(x, y, r, folds=ids % 2).maps.weight,
-        [np.float32(pair) for pair in ((0.1, 1.0), (2.0, 1.0), (0.0, 3.0))],
-    ),
-    "fit_gradient weights": (
-        lambda w: (
-            jfm.fit_gradient(
-                jr.key(0), x, y, init=jfm.identity_map(4), steps=3, weights=w
-            ).map
-        ),
-        weights,
+    "svcca share": (lambda s: jfm.compare.svcca(joint, share=s), (0.5, 0.9, 1.0)),
+    "fit_canonical ridge": (
+        lambda r: jfm.fit_canonical(joint, "correlation", ridge=r),
+        ridges[1:],
     ),
     "rank_path rank": (lambda rank: jfm.rank_path(joint).at(rank), (1, 2, 3)),
     **{f"tar_at_far {rule} fars": (tar(rule), fars) for rule in rules},

@@ -6,6 +6,7 @@ correlation of distance matrices stream and merge as means and scatters do, and 
 matrix is ever made.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import equinox as eqx
@@ -76,24 +77,23 @@ def energy_moments(
     return EnergyMoments(JointMoments(*joint, dims=dims, names=names), energies, pulls)
 
 
-def model_columns(dims: Sequence[int], dtype) -> Float[Array, "D N"]:
-    """1 where a column is a model's: a product with it sums over each model's columns."""
-    # From whole numbers: a constant of float64 would be handed to every platform.
-    n = len(dims)
-    model = jnp.asarray(np.repeat(np.arange(n, dtype=np.int32), dims))
-    return (model[:, None] == jnp.arange(n, dtype=jnp.int32)[None]).astype(dtype)
+def sum_by_model(x: Float[Array, "*n D"], dims: Sequence[int]) -> Float[Array, "*n N"]:
+    """Sums over each model's columns; NaN in one model's leaves the others alone."""
+    edges = np.cumsum([0, *dims])
+    parts = [x[..., a:b] for a, b in itertools.pairwise(edges)]
+    return jnp.stack([jnp.sum(part, axis=-1) for part in parts], axis=-1)
 
 
 def _batch_energy(dtype, embeddings, weights):
     dims = [x.shape[1] for x in embeddings]
     joint = batch_joint(dtype, embeddings, weights)
-    mean, member = joint[2], model_columns(dims, dtype)
+    mean = joint[2]
 
     def sums(rows):
         blocks, w = rows
         z = jnp.concatenate([widen(b, dtype) for b in blocks], axis=1) - mean[None]
         z = z if w is None else jnp.where(w[:, None] != 0, z, 0)
-        energy = matmul(z**2, member)
+        energy = sum_by_model(z**2, dims)
         return matmul(energy.T, energy), matmul(energy.T, z)
 
     n = embeddings[0].shape[0]
@@ -103,21 +103,19 @@ def _batch_energy(dtype, embeddings, weights):
 def _merge_energy(dtype, a: EnergyMoments, b: EnergyMoments) -> EnergyMoments:
     a, b = widen((a, b), dtype)
     joint = merge_joint(dtype, a.joint, b.joint)
-    (e1, p1), (e2, p2) = (_about(dtype, m, joint.mean) for m in (a, b))
+    (e1, p1), (e2, p2) = (_about(m, joint.mean) for m in (a, b))
     return EnergyMoments(joint, e1 + e2, p1 + p2)
 
 
-def _about(dtype, m: EnergyMoments, mean):
+def _about(m: EnergyMoments, mean):
     """`energies` and `pulls` about another mean: rows z become z + s, e is expanded."""
     joint, s = m.joint, m.joint.mean - mean
-    member = model_columns(joint.dims, dtype)
-    along = s[:, None] * member
-    total = matmul(jnp.diagonal(joint.scatter), member)
-    shift = matmul(s**2, member)
-    turned = matmul(joint.scatter, along).T
-    pulled = matmul(m.pulls, along)
+    along = lambda x: sum_by_model(x * s[None], joint.dims)
+    total = sum_by_model(jnp.diagonal(joint.scatter), joint.dims)
+    shift = sum_by_model(s**2, joint.dims)
+    turned, pulled = along(joint.scatter).T, along(m.pulls)
     mixed = jnp.outer(total, shift)
-    energies = m.energies + 2 * (pulled + pulled.T) + 4 * matmul(turned, along)
+    energies = m.energies + 2 * (pulled + pulled.T) + 4 * along(turned)
     energies = energies + mixed + mixed.T + joint.count * jnp.outer(shift, shift)
     pulls = m.pulls + 2 * turned + jnp.outer(total + joint.count * shift, s)
     return energies, pulls

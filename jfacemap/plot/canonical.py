@@ -29,10 +29,15 @@ def plot_canonical(
     map_, axes, detours = figure.subplots(1, 3)
     points = np.asarray(layout.points)
     map_.plot(*points.T, "o", color="#0072B2")
-    for point, name in zip(points, names, strict=True):
-        map_.annotate(name, point, (4, 4), textcoords="offset points", fontsize=8)
+    order = np.argsort(np.argsort(points[:, 1]))
+    for place, point, name in zip(order, points, names, strict=True):
+        # Names point inwards, and of neighbours one goes above and one below.
+        side, shift = ("right", -5) if point[0] > 0 else ("left", 5)
+        rise = (5, "bottom") if place % 2 else (-5, "top")
+        map_.annotate(name, point, (shift, rise[0]), textcoords="offset points",
+                      fontsize=8, ha=side, va=rise[1])  # fmt: skip
     map_.set_aspect("equal", adjustable="datalim")
-    map_.margins(0.25)
+    map_.margins(0.2)
     map_.set_title(
         f"distances, {float(layout.share):.0%} of them in the plane", fontsize=10
     )

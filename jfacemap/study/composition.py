@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..core.energy import model_columns
+from ..core.energy import sum_by_model
 from ..core.linalg import matmul
 from ..core.moments import JointMoments
 from ..core.precision import in_float64, widen
@@ -63,10 +63,10 @@ def _affine_table(maps: PairMaps, joint: JointMoments):
 class _Sides:
     """Maps of each source side by side, and how to judge such a row of maps."""
 
-    def __init__(self, dtype, table, joint):
+    def __init__(self, table, joint):
         self.joint = joint
-        self.columns, self.member = joint.columns, model_columns(joint.dims, dtype)
-        energy = matmul(jnp.diagonal(joint.scatter), self.member)
+        self.columns, dims = joint.columns, joint.dims
+        energy = sum_by_model(jnp.diagonal(joint.scatter), dims)
         self.energy = jnp.where(energy > 0, energy, jnp.nan)
         side = lambda parts: jnp.concatenate(parts, axis=-1)
         self.weights = [side([m.weight for m in row]) for row in table]
@@ -83,8 +83,9 @@ class _Sides:
             crossed = 2 * jnp.sum(weight * joint.scatter[source], axis=0)
             per_column = per_column - crossed + jnp.diagonal(joint.scatter)
             miss = miss - joint.mean
-        spread = jnp.maximum(matmul(per_column, self.member), 0)
-        return (spread + joint.mass * matmul(miss**2, self.member)) / self.energy
+        spread = jnp.maximum(sum_by_model(per_column, joint.dims), 0)
+        miss = sum_by_model(miss**2, joint.dims)
+        return (spread + joint.mass * miss) / self.energy
 
     def direct(self):
         """Of the maps themselves."""
@@ -93,11 +94,11 @@ class _Sides:
 
 
 def _direct_kernel(dtype, table, joint):
-    return _Sides(dtype, *widen((table, joint), dtype)).direct()
+    return _Sides(*widen((table, joint), dtype)).direct()
 
 
 def _kernel(dtype, table, joint):
-    sides = _Sides(dtype, *widen((table, joint), dtype))
+    sides = _Sides(*widen((table, joint), dtype))
     weights, biases, every = sides.weights, sides.biases, range(len(table))
     through, apart = [], []
     for a in every:

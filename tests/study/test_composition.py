@@ -15,7 +15,7 @@ rows = [
 fitted, held = [x[:50] for x in rows], [x[50:] for x in rows]
 
 
-@pytest.mark.parametrize("kind", ("linear", "affine", "rotation"))
+@pytest.mark.parametrize("kind", ("affine", "rotation"))
 def test_errors_are_those_of_the_rows(kind):
     maps = jfm.fit_all_pairs(jfm.joint_moments(fitted), kind)
     ours = jfm.composition_errors(maps, jfm.joint_moments(held))
@@ -41,9 +41,8 @@ def test_errors_are_those_of_the_rows(kind):
 
 
 def test_maps_of_turned_copies_compose_and_return():
-    x = np.float32(r.normal(size=(60, 5)))
-    turns = [np.float32(scipy.stats.ortho_group.rvs(5, random_state=s)) for s in range(3)]
-    joint = jfm.joint_moments([x @ t for t in turns])
+    turns = [scipy.stats.ortho_group.rvs(d, random_state=d)[:4] for d in dims]
+    joint = jfm.joint_moments([np.float32(seen @ t + 1) for t in turns])
     errors = jfm.composition_errors(jfm.fit_all_pairs(joint, "affine"), joint)
     for table in (errors.direct, errors.through, errors.apart, errors.cycle):
         np.testing.assert_allclose(table, 0, atol=1e-9)

@@ -7,8 +7,7 @@ pairs of rows are sums over columns: $\sum_{ij} K_{a,ij} K_{b,ij} = \|S_{ab}\|_F
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...core.energy import EnergyMoments, model_columns
-from ...core.linalg import matmul
+from ...core.energy import EnergyMoments, sum_by_model
 from ...core.moments import JointMoments
 from ...core.precision import in_float64, widen
 
@@ -48,11 +47,10 @@ def rsa(moments: EnergyMoments) -> Float[Array, "N N"]:
     return _rsa(moments)
 
 
-def _squares(dtype, joint: JointMoments):
+def _squares(joint: JointMoments):
     """$\\|S_{ab}\\|_F^2$ and the traces of $S_{aa}$, of widened moments."""
-    member = model_columns(joint.dims, dtype)
-    squares = matmul(member.T, matmul(joint.scatter**2, member))
-    return squares, matmul(jnp.diagonal(joint.scatter), member)
+    squares = sum_by_model(sum_by_model(joint.scatter**2, joint.dims).T, joint.dims)
+    return squares, sum_by_model(jnp.diagonal(joint.scatter), joint.dims)
 
 
 def _normalised(table):
@@ -65,13 +63,13 @@ def _normalised(table):
 
 
 def _linear_cka_kernel(dtype, joint):
-    squares, _ = _squares(dtype, widen(joint, dtype))
+    squares, _ = _squares(widen(joint, dtype))
     return _normalised(squares)
 
 
 def _debiased_kernel(dtype, moments):
     m = widen(moments, dtype)
-    (squares, total), n = _squares(dtype, m.joint), m.joint.count
+    (squares, total), n = _squares(m.joint), m.joint.count
     n = jnp.where(n > 3, n, jnp.nan)
     unbiased = squares - n / (n - 2) * m.energies
     return _normalised(unbiased + jnp.outer(total, total) / ((n - 1) * (n - 2)))
@@ -79,7 +77,7 @@ def _debiased_kernel(dtype, moments):
 
 def _rsa_kernel(dtype, moments):
     m = widen(moments, dtype)
-    (squares, total), n = _squares(dtype, m.joint), m.joint.count
+    (squares, total), n = _squares(m.joint), m.joint.count
     both = jnp.outer(total, total)
     product = (2 * n * m.energies + 2 * both + 4 * squares) / (n * (n - 1))
     return _normalised(product - 4 * both / (n - 1) ** 2)
