@@ -87,7 +87,7 @@ def run(config: Config) -> Results:
         }
         base = config.images * config.settings
         scales = sorted({2, 5, 10, config.k, base - 1} & set(range(1, base)))
-        eps = np.float32([0.4, 0.6, 0.8, 1.0, 1.2])
+        eps = np.array([0.4, 0.6, 0.8, 1.0, 1.2], np.float32)
         for name, lattice in made.items():
             with watch(f"energies, {name}") as progress:
                 near = jfm.KNearest(tuple(scales))
