@@ -41,6 +41,8 @@ class Config:
     """Folder of orl_faces.npz and lfw100.npz; by default $JFACEMAP_DATA."""
     models: pathlib.Path | None = None
     """Folder that fetch_models filled; by default the folder of data."""
+    networks: tuple[str, ...] = ("fr_feature", "fr_liveness")
+    """Of fr_feature, which tells people, fr_liveness and fr_pose, which do not."""
     people: int = 20
     """Identities, of LFW's ten and ORL's forty."""
     images: int = 10
@@ -66,7 +68,9 @@ def run(config: Config) -> Results:
     folder = data_folder(config.data)
     if config.quick:
         config = dataclasses.replace(config, people=3, images=4, nulls=10, exact=1, k=3)
-    networks = {} if config.quick else find_networks(config.models or folder)
+    networks = (
+        {} if config.quick else find_networks(config.models or folder, config.networks)
+    )
     if not networks:
         if not config.quick:
             fault = "No face network is there (python -m experiments.fetch_models)"

@@ -61,8 +61,8 @@ def _model(model, found, balls, pairs, damage, names, place, at, scales, eps) ->
     order = lambda x: " < ".join(np.array(names)[np.argsort(x)])
     console.print(
         f"TAR without an edit {damage[model][0]:.3f}. Energy with TAR lost: Spearman "
-        f"{ranks.statistic:.2f} over {len(names)} edits. By {scales[at]}-NN: {order(columns[0])}; by "
-        f"all pairs: {order(columns[6])}.\n",
+        f"{ranks.statistic:.2f} over {len(names)} edits. By {scales[at]}-NN: "
+        f"{order(columns[0])}; by all pairs: {order(columns[6])}.\n",
         soft_wrap=True,
     )
 

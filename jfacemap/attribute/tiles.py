@@ -74,10 +74,14 @@ def distances(
     """
     square = lambda x: jnp.sum(x**2, axis=1)
     norms = square(a)[:, None] + square(b)[None]
-    squared = jnp.maximum(norms - 2 * matmul(a, b.T), 0)
-    blur = 5e-13 if a.dtype == jnp.float64 else 32 * jnp.finfo(a.dtype).eps
-    squared = jnp.where(squared <= blur * norms, 0, squared)
+    squared = unblurred(norms - 2 * matmul(a, b.T), norms)
     return squared / 2 if metric == "cosine" else jnp.sqrt(squared)
+
+
+def unblurred(squared, norms):
+    """Squared distances, 0 where they may be rounding of the squared lengths `norms`."""
+    blur = 5e-13 if squared.dtype == jnp.float64 else 32 * jnp.finfo(squared.dtype).eps
+    return jnp.where(squared <= blur * norms, 0, squared)
 
 
 def tile_rows(n: int) -> int:
