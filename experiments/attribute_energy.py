@@ -98,6 +98,7 @@ def run(config: Config) -> Results:
                 found[name] = jfm.lattice_energies(
                     key, lattice.curves, lattice.files, neighbours=near,
                     nulls=config.nulls, progress=progress,
+                    keep=config.keep and config.keep / f"{name} energies".replace(" ", "_"),
                 )  # fmt: skip
             ball = jfm.RelativeBall(eps)
             balls[name] = jfm.lattice_energies(

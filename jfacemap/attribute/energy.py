@@ -87,7 +87,7 @@ def field_energy(
       over all pairs, exactly.
 
     Distances are found tile by tile in float64 where there is one; memory is that of the
-    vectors and of a tile. Points that differ by less than a millionth of their length
+    vectors and of a tile. Points that differ by less than 1e-7 of their length or so
     coincide. Raises `ValueError` on shapes that do not match.
     """
     points, vectors = as_array(points), as_array(vectors)

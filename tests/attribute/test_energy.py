@@ -83,7 +83,7 @@ def test_matches_the_definition_in_float64(neighbours, metric):
 
 @pytest.mark.parametrize("neighbours", (jfm.KNearest(5), jfm.RelativeBall(0.8)), ids=str)
 def test_tiles_change_nothing(neighbours, monkeypatch):
-    monkeypatch.setattr(tiles, "tile_cells", 7 * 59)
+    monkeypatch.setattr(tiles, "most_rows", 7)
     assert tiles.tile_rows(59) == 7
     p, v = rows(3, n=59)  # a shape of its own: compiled under the small tile
     found = jfm.field_energy(p, v, neighbours=neighbours)
