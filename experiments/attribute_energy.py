@@ -98,18 +98,22 @@ def run(config: Config) -> Results:
                 found[name] = jfm.lattice_energies(
                     key, lattice.curves, lattice.files, neighbours=near,
                     nulls=config.nulls, progress=progress,
-                    keep=config.keep and config.keep / f"{name} energies".replace(" ", "_"),
+                    keep=kept(config, name, "nearest"),
                 )  # fmt: skip
             ball = jfm.RelativeBall(eps)
             balls[name] = jfm.lattice_energies(
-                key, lattice.curves, lattice.files, neighbours=ball
-            )
+                key, lattice.curves, lattice.files, neighbours=ball,
+                keep=kept(config, name, "ball"),
+            )  # fmt: skip
             curves[name] = jfm.lattice_energies(
-                key, lattice.curves, lattice.files, neighbours=jfm.AllPairs()
-            )
+                key, lattice.curves, lattice.files, neighbours=jfm.AllPairs(),
+                keep=kept(config, name, "all_pairs"),
+            )  # fmt: skip
             damage[name] = verify(lattice, names)
         first, lattice = next(iter(made.items()))
-        exact = derivatives(config, networks[first], lattice, images)
+        exact = (
+            derivatives(config, networks[first], lattice, images) if config.exact else {}
+        )
     at = scales.index(config.k)
     report(found, balls, curves, damage, exact, names, at, scales, eps, config)
     arrays, figures = gather(found, balls, curves, damage, exact, names, at, scales, eps)
@@ -118,6 +122,11 @@ def run(config: Config) -> Results:
     rows = list(gather_rows(found, damage, at))
     data = {"source": source, "networks": {n: e.what for n, e in networks.items()}}
     return Results(arrays, rows, figures, data, config)
+
+
+def kept(config: Config, name: str, what: str) -> pathlib.Path | None:
+    """Where energies are kept, if they are."""
+    return config.keep and config.keep / f"{name.replace(' ', '_')}_{what}"
 
 
 def embed(config, key, name, network: Network, images, who, place) -> jfm.LatticeFolder:

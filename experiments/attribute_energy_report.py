@@ -18,7 +18,8 @@ def report(found, balls, pairs, damage, exact, names, at, scales, eps, config) -
     with np.errstate(all="ignore"):
         for model in found:
             _model(model, found, balls, pairs, damage, names, place, at, scales, eps)
-    _exact(exact, names, config)
+    if exact:
+        _exact(exact, names, config)
     for a, b in itertools.combinations(found, 2):
         test = jfm.compare_energies(*(found[m].energy[:, place, at] for m in (a, b)))
         told = ", ".join(
