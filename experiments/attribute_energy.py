@@ -41,6 +41,8 @@ class Config:
     """Folder of orl_faces.npz and lfw100.npz; by default $JFACEMAP_DATA."""
     models: pathlib.Path | None = None
     """Folder that fetch_models filled; by default the folder of data."""
+    networks: tuple[str, ...] = ("fr_feature", "fr_liveness")
+    """Of fr_feature, which tells people, fr_liveness and fr_pose, which do not."""
     people: int = 20
     """Identities, of LFW's ten and ORL's forty."""
     images: int = 10
@@ -66,7 +68,9 @@ def run(config: Config) -> Results:
     folder = data_folder(config.data)
     if config.quick:
         config = dataclasses.replace(config, people=3, images=4, nulls=10, exact=1, k=3)
-    networks = {} if config.quick else find_networks(config.models or folder)
+    networks = (
+        {} if config.quick else find_networks(config.models or folder, config.networks)
+    )
     if not networks:
         if not config.quick:
             fault = "No face network is there (python -m experiments.fetch_models)"
@@ -87,24 +91,29 @@ def run(config: Config) -> Results:
         }
         base = config.images * config.settings
         scales = sorted({2, 5, 10, config.k, base - 1} & set(range(1, base)))
-        eps = np.float32([0.4, 0.6, 0.8, 1.0, 1.2])
+        eps = np.array([0.4, 0.6, 0.8, 1.0, 1.2], np.float32)
         for name, lattice in made.items():
             with watch(f"energies, {name}") as progress:
                 near = jfm.KNearest(tuple(scales))
                 found[name] = jfm.lattice_energies(
                     key, lattice.curves, lattice.files, neighbours=near,
                     nulls=config.nulls, progress=progress,
+                    keep=kept(config, name, "nearest"),
                 )  # fmt: skip
             ball = jfm.RelativeBall(eps)
             balls[name] = jfm.lattice_energies(
-                key, lattice.curves, lattice.files, neighbours=ball
-            )
+                key, lattice.curves, lattice.files, neighbours=ball,
+                keep=kept(config, name, "ball"),
+            )  # fmt: skip
             curves[name] = jfm.lattice_energies(
-                key, lattice.curves, lattice.files, neighbours=jfm.AllPairs()
-            )
+                key, lattice.curves, lattice.files, neighbours=jfm.AllPairs(),
+                keep=kept(config, name, "all_pairs"),
+            )  # fmt: skip
             damage[name] = verify(lattice, names)
         first, lattice = next(iter(made.items()))
-        exact = derivatives(config, networks[first], lattice, images)
+        exact = (
+            derivatives(config, networks[first], lattice, images) if config.exact else {}
+        )
     at = scales.index(config.k)
     report(found, balls, curves, damage, exact, names, at, scales, eps, config)
     arrays, figures = gather(found, balls, curves, damage, exact, names, at, scales, eps)
@@ -113,6 +122,11 @@ def run(config: Config) -> Results:
     rows = list(gather_rows(found, damage, at))
     data = {"source": source, "networks": {n: e.what for n, e in networks.items()}}
     return Results(arrays, rows, figures, data, config)
+
+
+def kept(config: Config, name: str, what: str) -> pathlib.Path | None:
+    """Where energies are kept, if they are."""
+    return config.keep and config.keep / f"{name.replace(' ', '_')}_{what}"
 
 
 def embed(config, key, name, network: Network, images, who, place) -> jfm.LatticeFolder:

@@ -1,6 +1,7 @@
 """Tables of `attribute_energy`."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import rich.box
@@ -17,7 +18,8 @@ def report(found, balls, pairs, damage, exact, names, at, scales, eps, config) -
     with np.errstate(all="ignore"):
         for model in found:
             _model(model, found, balls, pairs, damage, names, place, at, scales, eps)
-    _exact(exact, names, config)
+    if exact:
+        _exact(exact, names, config)
     for a, b in itertools.combinations(found, 2):
         test = jfm.compare_energies(*(found[m].energy[:, place, at] for m in (a, b)))
         told = ", ".join(
@@ -56,12 +58,12 @@ def _model(model, found, balls, pairs, damage, names, place, at, scales, eps) ->
         cells = [f"{c[a]:.3f}" if i != 2 else f"{c[a]}" for i, c in enumerate(columns)]
         table.add_row(name, *cells)
     console.print(table)
-    rho = spearmanr(columns[0], columns[-1]).statistic
+    ranks: Any = spearmanr(columns[0], columns[-1])
     order = lambda x: " < ".join(np.array(names)[np.argsort(x)])
     console.print(
         f"TAR without an edit {damage[model][0]:.3f}. Energy with TAR lost: Spearman "
-        f"{rho:.2f} over {len(names)} edits. By {scales[at]}-NN: {order(columns[0])}; by "
-        f"all pairs: {order(columns[6])}.\n",
+        f"{ranks.statistic:.2f} over {len(names)} edits. By {scales[at]}-NN: "
+        f"{order(columns[0])}; by all pairs: {order(columns[6])}.\n",
         soft_wrap=True,
     )
 

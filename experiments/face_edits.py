@@ -31,15 +31,28 @@ class Network:
     what: str
 
 
-def find_networks(folder: pathlib.Path | None) -> dict[str, Network]:
+known = {
+    "fr_feature": ("mobilefacenet", None, "MobileFaceNet, trained to tell people"),
+    "fr_liveness": (
+        "mobilefacenet",
+        ["581"],
+        "a network of the same family that tells faces from pictures of faces, its last "
+        "layer but one",
+    ),
+    "fr_pose": ("imagenet", ["615"], "a network of head pose, its last layer but one"),
+}
+"""Preprocessing (of the latter two not documented), the value inside, and what it is."""
+
+
+def find_networks(
+    folder: pathlib.Path | None, names: tuple[str, ...] = ("fr_feature", "fr_liveness")
+) -> dict[str, Network]:
     """The networks that `fetch_models` brought to a folder; none where they are not."""
-    known = {
-        "fr_feature": ("mobilefacenet", None, "MobileFaceNet, trained to tell people"),
-        "fr_pose": ("imagenet", ["615"], "features of a head pose network, last layer but "
-                    "one: not trained to tell people"),
-    }  # fmt: skip
     found = {}
-    for name, (preprocess, outputs, what) in known.items():
+    for name in names:
+        if name not in known:
+            raise ValueError(f"No network {name!r} is known; known are {', '.join(known)}.")
+        preprocess, outputs, what = known[name]
         path = folder and find_model(folder, name)
         if path:
             fn = jfm.onnx2jax.load(path, outputs=outputs)

@@ -64,7 +64,9 @@ class Config:
 
 def run(config: Config) -> Results:
     folder = data_folder(config.data)
-    networks = {} if config.quick else find_networks(config.models or folder)
+    networks = (
+        {} if config.quick else find_networks(config.models or folder, ("fr_feature",))
+    )
     if config.quick:
         config = dataclasses.replace(
             config, attributes=("brightness",), losses=("arcface",), epochs=2, batch=4,

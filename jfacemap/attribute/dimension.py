@@ -72,9 +72,8 @@ def ph_dimension(
     n = points.shape[0]
     if n < 10:
         raise ValueError(f"A dimension takes ten points or more; got {n}.")
-    if sizes is None:
-        sizes = np.unique(np.geomspace(max(5, n // 5), n, 8).astype(int)).tolist()
-    sizes = tuple(sizes)
+    usual = np.unique(np.geomspace(max(5, n // 5), n, 8).astype(int)).tolist()
+    sizes = tuple(usual if sizes is None else sizes)
     if len(set(sizes)) < 2 or min(sizes) < 2 or max(sizes) > n:
         raise ValueError(f"sizes are two or more numbers from 2 to {n}; got {sizes}.")
     if not np.isfinite(np.asarray(points)).all():

@@ -18,6 +18,7 @@ from ..core.branch import either
 from ..core.linalg import matmul
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
+from .nearest import nearest
 from .neighbours import (
     AllPairs,
     check_neighbours,
@@ -26,7 +27,6 @@ from .neighbours import (
     KNearest,
     mean_of_all,
     mean_of_reach,
-    nearest,
     Neighbours,
     reach_of,
     RelativeBall,
@@ -87,7 +87,7 @@ def field_energy(
       over all pairs, exactly.
 
     Distances are found tile by tile in float64 where there is one; memory is that of the
-    vectors and of a tile. Points that differ by less than a millionth of their length
+    vectors and of a tile. Points that differ by less than 1e-7 of their length or so
     coincide. Raises `ValueError` on shapes that do not match.
     """
     points, vectors = as_array(points), as_array(vectors)
@@ -209,7 +209,8 @@ def _edge_sums(field: Field, edges: Edges, sizes: tuple[int, ...]):
         def tile(start, rows):
             cut = lambda x: jax.lax.dynamic_slice_in_dim(x, start, rows)
             index, found = cut(edges.index), cut(edges.found) & cut(live)[:, None]
-            cosine = jnp.sum(cut(u)[:, None] * u[index], axis=-1)
+            # As a product of matrices: a sum over gathered rows is five times slower.
+            cosine = matmul(u[index], cut(u)[:, :, None])[..., 0]
             c = jnp.where(found, jnp.maximum(1 - cosine, 0), 0)
             number = jnp.cumsum(found.astype(u.dtype), axis=1)[:, at]
             return jnp.cumsum(c, axis=1)[:, at], number

@@ -1,6 +1,7 @@
 """The two-sample Kolmogorov-Smirnov statistic, and its p however small."""
 
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -49,4 +50,5 @@ def _log_smirnov(d: float, n: int) -> float:
     j = j[1 - d - j / n > 0]
     log_choose = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
     terms = (j - 1) * np.log(d + j / n) + (n - j) * np.log1p(-d - j / n)
-    return math.log(d) + float(logsumexp(log_choose + terms))
+    total: Any = logsumexp(log_choose + terms)
+    return math.log(d) + float(total)

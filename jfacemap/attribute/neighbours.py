@@ -95,20 +95,6 @@ def check_neighbours(neighbours) -> None:
         raise ValueError(f"Radii are a number or (S,) of them; got {neighbours.shape}.")
 
 
-def nearest(x: Float[Array, "n d"], alive, live, k: int, metric: Metric) -> Edges:
-    """The k nearest live points of each row; reach is over all that are `alive`."""
-    n = x.shape[0]
-
-    def tile(start, rows):
-        d, others = distances_of(x, alive, start, rows, metric)
-        # Float32 ranks alike what differs by rounding: ties go to the lowest index.
-        key = jnp.where(others & live[None], -d.astype(jnp.float32), -jnp.inf)
-        value, index = jax.lax.top_k(key, min(k, n))
-        return index.astype(jnp.int32), value > -jnp.inf, reach_of(d, others)
-
-    return Edges(*map_tiles(tile, n))
-
-
 def weigh(d, scale, neighbours: Ball | RelativeBall | AllPairs) -> Float[Array, "S m n"]:
     """Weights of points at distance `d` from others, float32, before masks."""
     if isinstance(neighbours, AllPairs):

@@ -1,5 +1,7 @@
 """Two models' energies compared across identities, which are the independent draws."""
 
+from typing import Any
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, Int
@@ -40,7 +42,8 @@ def compare_energies(a: Float[Numeric, "I A"], b: Float[Numeric, "I A"]) -> Pair
         column = column[np.isfinite(column)]
         if len(column) > 1:
             median[j] = np.median(column)
-            p[j] = scipy.stats.wilcoxon(column).pvalue if column.any() else 1.0
+            test: Any = scipy.stats.wilcoxon(column) if column.any() else None
+            p[j] = 1.0 if test is None else test.pvalue
     return PairedTest(median, p, holm(p), np.isfinite(gap).sum(axis=0))
 
 

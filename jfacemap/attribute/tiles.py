@@ -12,8 +12,11 @@ from ..core.linalg import matmul
 Metric = Literal["cosine", "euclidean"]
 """Cosine distance is 1 - cos, from 0 to 2."""
 
-tile_cells = 2**20
-"""Distances of a tile: 8 MB in float64, what stays near a core."""
+tile_cells = 2**22
+"""Distances of a tile: 32 MB in float64."""
+
+least_rows, most_rows = 64, 256
+"""Rows of a tile: fewer would read all the others for too little work."""
 
 
 class Prepared(NamedTuple):
@@ -69,20 +72,24 @@ def distances(
 ) -> Float[Array, "m n"]:
     """Distances of prepared rows; of rows that coincide exactly 0.
 
-    Rows coincide if their difference is below a millionth of their length (in float32,
+    Rows coincide if they differ by less than 1e-7 of their length or so (in float32,
     where that is lost in rounding, a few thousandths).
     """
     square = lambda x: jnp.sum(x**2, axis=1)
     norms = square(a)[:, None] + square(b)[None]
-    squared = jnp.maximum(norms - 2 * matmul(a, b.T), 0)
-    blur = 5e-13 if a.dtype == jnp.float64 else 32 * jnp.finfo(a.dtype).eps
-    squared = jnp.where(squared <= blur * norms, 0, squared)
+    squared = unblurred(norms - 2 * matmul(a, b.T), norms)
     return squared / 2 if metric == "cosine" else jnp.sqrt(squared)
+
+
+def unblurred(squared, norms):
+    """Squared distances, 0 where they may be rounding of the squared lengths `norms`."""
+    blur = 1e-14 if squared.dtype == jnp.float64 else 32 * jnp.finfo(squared.dtype).eps
+    return jnp.where(squared <= blur * norms, 0, squared)
 
 
 def tile_rows(n: int) -> int:
     """Rows of a tile against n others."""
-    return max(1, min(256, n, tile_cells // max(n, 1)))
+    return max(1, min(most_rows, n, max(least_rows, tile_cells // max(n, 1))))
 
 
 def map_tiles(f, n: int):

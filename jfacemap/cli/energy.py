@@ -113,7 +113,7 @@ def _neighbourhood(c: Options) -> Neighbours:
     if c.neighbours == "ball":
         if not c.eps or not min(c.eps) > 0:
             raise InputError(f"--eps takes numbers above 0; got {c.eps or 'none'}.")
-        return RelativeBall(np.float32(c.eps), c.include_self)
+        return RelativeBall(np.array(c.eps, np.float32), c.include_self)
     if not c.k or min(c.k) < 1:
         raise InputError(f"--k takes whole numbers from 1; got {c.k or 'none'}.")
     return KNearest(tuple(c.k))

@@ -4,6 +4,7 @@ Stand-ins for a generative model's controls: geometry, light, colour, blur and c
 of real images. 0 leaves the image as it is.
 """
 
+import functools as ft
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,9 +61,10 @@ def blur(image: Image, width: Amount) -> Image:
         pad[axis] = (8, 8)
         padded = jnp.pad(image, pad, mode="edge")
         n = image.shape[axis]
-        image = sum(
+        parts = [
             kernel[i] * jax.lax.slice_in_dim(padded, i, i + n, axis=axis) for i in range(17)
-        )
+        ]
+        image = ft.reduce(jnp.add, parts)
     return image
 
 

@@ -1,6 +1,7 @@
 """Attributes between identities: statistics, distributions and p-values (paper 003)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,10 +31,10 @@ def plot_entropy_scatter(
             known = np.isfinite(values) & np.isfinite(x)
             ax.plot(x[known], values[known], "o", color="#0072B2", markersize=4)
             for i in np.flatnonzero(known):
-                ax.annotate(names[i], (x[i], values[i]), fontsize=6, color="0.3",
+                ax.annotate(names[int(i)], (x[i], values[i]), fontsize=6, color="0.3",
                             xytext=(3, 2), textcoords="offset points")  # fmt: skip
-            rho = spearmanr(x[known], values[known]).statistic
-            ax.set_title(f"{model}: rho {rho:.2f}", fontsize=9)
+            ranks: Any = spearmanr(x[known], values[known])
+            ax.set_title(f"{model}: rho {ranks.statistic:.2f}", fontsize=9)
             ax.margins(x=0.2, y=0.15)
             ax.grid(alpha=0.3)
         row[0].set_ylabel("KS, mean of two values", fontsize=8)

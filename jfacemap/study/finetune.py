@@ -200,7 +200,8 @@ def _make_step(forward, optimiser, edit: Edit, kind: Kind):
         # Optax raises floats to the power of a whole step number.
         with jax.numpy_dtype_promotion("standard"):
             updates, carried = optimiser.update(slope, state.optimiser, parts)
-        weights, centres = optax.apply_updates(parts, updates)
+        moved: Any = optax.apply_updates(parts, updates)
+        weights, centres = moved
         state = dataclasses.replace(state, weights=weights, centres=centres,
                                     optimiser=carried, statistics=statistics)  # fmt: skip
         return state, loss

@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.spatial.distance import cdist
 
 import jfacemap as jfm
-from jfacemap.attribute import tiles
+from jfacemap.attribute import nearest, tiles
 
 
 def weights(d, neighbours, scale):
@@ -83,11 +83,22 @@ def test_matches_the_definition_in_float64(neighbours, metric):
 
 @pytest.mark.parametrize("neighbours", (jfm.KNearest(5), jfm.RelativeBall(0.8)), ids=str)
 def test_tiles_change_nothing(neighbours, monkeypatch):
-    monkeypatch.setattr(tiles, "tile_cells", 7 * 59)
+    monkeypatch.setattr(tiles, "most_rows", 7)
     assert tiles.tile_rows(59) == 7
     p, v = rows(3, n=59)  # a shape of its own: compiled under the small tile
     found = jfm.field_energy(p, v, neighbours=neighbours)
     check(found, p, v, neighbours, "cosine")
+
+
+@pytest.mark.parametrize("repeats", (1, 40), ids=("apart", "duplicates"))
+def test_candidates_in_float32_are_ranked_in_float64(repeats, monkeypatch):
+    """The way of many points, and what it falls back to where they coincide."""
+    monkeypatch.setattr(nearest, "many", 100)
+    p, v = rows(9, n=121)
+    p[:repeats] = p[0]
+    p[-20:] = p[-1] + 1e-6 * p[-20:]  # too near for float32
+    found = jfm.field_energy(p, v, neighbours=jfm.KNearest(5))
+    check(found, p, v, jfm.KNearest(5), "cosine", atol=1e-3)
 
 
 e1, e2 = np.eye(2, dtype=np.float32)

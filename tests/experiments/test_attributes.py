@@ -1,0 +1,61 @@
+"""What the experiments on attributes measure and split, on made-up faces."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import finetune_attributes, orl_attributes
+from experiments.face_edits import find_networks, random_network
+
+
+def faces(n=6, seed=0):
+    rng = np.random.default_rng(seed)
+    landmarks = rng.normal(100, 1, (n, 68, 2))
+    landmarks[:, 36:42] += [-30, -20]
+    landmarks[:, 42:48] += [30, -20]
+    landmarks[:, 48:68] += [0, 40]
+    return landmarks, rng.uniform(0, 255, (n, 112, 112)).astype(np.uint8)
+
+
+def test_measures_follow_what_they_are_named_after():
+    landmarks, images = faces()
+    before = orl_attributes.measure(landmarks, images)
+    open_mouth = landmarks.copy()
+    open_mouth[:, 66] += [0, 25]
+    after = orl_attributes.measure(open_mouth, images)
+    assert (after["mouth_open"] > before["mouth_open"]).all()
+    a = np.radians(15)
+    turn = np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
+    tilted = orl_attributes.measure(landmarks @ turn, images)
+    np.testing.assert_allclose(tilted["tilted"] - before["tilted"], a, atol=1e-6)
+    for name in ("turned", "mouth_open", "wide_jaw", "long_face", "eyes_open"):
+        np.testing.assert_allclose(tilted[name], before[name], atol=1e-9)
+        larger = orl_attributes.measure(landmarks * 3, images)
+        np.testing.assert_allclose(larger[name], before[name], atol=1e-9)
+    dark_right = images.copy()
+    dark_right[:, :, 56:] //= 2
+    lit = orl_attributes.measure(landmarks, dark_right)
+    assert (lit["lit_from_left"] > before["lit_from_left"]).all()
+    assert (lit["bright"] < before["bright"]).all()
+
+
+def test_people_are_in_one_part_alone():
+    who = np.repeat([f"p{i}" for i in range(50)], 3)
+    config = finetune_attributes.Config(train=30, test=9)
+    parts = finetune_attributes.split(config, who)
+    people = {part: set(who[rows]) for part, rows in parts.items()}
+    assert [len(people[p]) for p in ("train", "validation", "test")] == [30, 8, 9]
+    assert len(set.union(*people.values())) == 47
+
+
+def test_the_substitute_is_the_same_each_time_and_can_learn():
+    x = jnp.ones((2, 28, 28, 3))
+    a, b = random_network(0), random_network(0)
+    np.testing.assert_array_equal(a(x), b(x))
+    assert a(x).shape == (2, 64) and len(jax.tree.leaves(a)) == 3
+
+
+def test_an_unknown_network_is_named():
+    with pytest.raises(ValueError, match="No network 'arcface' is known"):
+        find_networks(None, ("arcface",))
