@@ -272,14 +272,14 @@ def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarr
     label = np.asarray(data.train.label)
     held = [unseen[s % len(unseen)] for s in range(config.seeds)]
     allowed = [data.fit[~np.isin(label[data.fit], out)] for out in held]
-    least = min(map(len, allowed))
-    rows = np.stack([r[:least] for r in allowed])
+    # As many for each seed, some of them twice: as many as all have, for one program.
+    rows = np.stack([np.resize(r, len(data.fit)) for r in allowed])
     steps = {"iterations": config.open_iterations, "most": config.open_iterations}
     errors = {}
     plain = trainer("open-LeNet", network.Softmax(), rows, **steps)
     stats = [
         summarise_digits(
-            by_class(one(plain.weights, s), data.train, rows[s]), network.angles
+            by_class(one(plain.weights, s), data.train, allowed[s]), network.angles
         )
         for s in range(config.seeds)
     ]

@@ -4,7 +4,9 @@ import pytest
 import jfacemap as jfm
 
 
-attributes = "4\nBald Smiling Young\na.jpg -1  1  1\nb.jpg  1 -1  0\nc.jpg -1 -1 -1\nd.jpg 1 1 1\n"
+attributes = (
+    "4\nBald Smiling Young\na.jpg -1  1  1\nb.jpg  1 -1  0\nc.jpg -1 -1 -1\nd.jpg 1 1 1\n"
+)
 partition = "b.jpg 0\na.jpg 1\nc.jpg 2\nd.jpg 0\n"
 identity = "a.jpg 7\nb.jpg 7\nc.jpg 12\nd.jpg 3\n"
 files = {
@@ -60,7 +62,10 @@ bad = {
     "name twice": ({"attr": swap("Smiling", "Bald")}, "names an attribute twice"),
     "partition": ({"eval": swap("c.jpg 2", "c.jpg 3")}, "line 3: 3 is none of"),
     "unknown image": ({"eval": swap("c.jpg", "x.jpg")}, "x.jpg has no attributes"),
-    "lacks an image": ({"eval": swap("c.jpg 2\n", "")}, "lacks 1 of 4 images, such as c.jpg"),
+    "lacks an image": (
+        {"eval": swap("c.jpg 2\n", "")},
+        "lacks 1 of 4 images, such as c.jpg",
+    ),
     "no number": ({"CelebA.txt": swap("12", "Bob")}, "line 3: a file name and a whole"),
     "no file": ({"eval": lambda text: None}, "lacks list_eval_partition.txt"),
 }

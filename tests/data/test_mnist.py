@@ -83,7 +83,9 @@ def test_bad_files_are_refused_by_name(tmp_path, fault, zipped):
     changes, words = bad[fault]
     folder = write_idx(tmp_path, zipped, **changes)
     part = next(iter(changes)).replace("_", "-")
-    with pytest.raises(jfm.data.InputError, match=words.replace("ubyte is", "ubyte.* is")) as e:
+    with pytest.raises(
+        jfm.data.InputError, match=words.replace("ubyte is", "ubyte.* is")
+    ) as e:
         jfm.data.load_mnist(folder)
     assert part in str(e.value)
 
