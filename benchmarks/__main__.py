@@ -22,6 +22,8 @@ Name = typing.Literal[
     "verification",
     "whole_table",
     "stream",
+    "svm_probes",
+    "train_seeds",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

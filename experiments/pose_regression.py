@@ -6,6 +6,7 @@ Extended Yale-B, which is illumination and no pose; or any features and angles o
 """
 
 import dataclasses
+import itertools
 import pathlib
 from typing import Annotated
 
@@ -138,8 +139,8 @@ def problems(config: Config) -> list[Problem]:
     yale = faces[faces.dataset == "yaleb"]
     for name, angle in (("azimuth", yale.azimuth), ("elevation", yale.elevation)):
         about = (
-            f"illumination, no pose: |{name}| of the light on {len(yale)} mildly lit images "
-            f"of Extended Yale-B, {len(np.unique(yale.label))} people, bundled embeddings"
+            f"illumination, no pose: |{name}| of the light on {len(yale)} mildly lit "
+            f"images of Extended Yale-B, {len(np.unique(yale.label))} people, bundled rows"
         )
         found.append(
             Problem(f"light {name}", about, yale.embeddings, yale.label, np.abs(angle),
@@ -165,7 +166,7 @@ def own(config: Config) -> Problem:
 def bin_names(edges) -> list[str]:
     return [
         f"> {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in itertools.pairwise(edges)
     ]
 
 

@@ -119,7 +119,7 @@ ways = {
     "label-and-angle MAV": "nearest of the seventy means by label and angle",
     "per-angle MAV": "angle by the true class's regressor, then MAVs of that angle: as "
     "published, and it leaks the label",
-    "per-angle MAV, leak-free": "each class's angle by its own regressor, then its MAV of it",
+    "per-angle MAV, leak-free": "each class's angle by its regressor, then its MAV",
 }
 
 

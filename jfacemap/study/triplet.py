@@ -28,13 +28,13 @@ def fit_triplet(
     batch: int = 256,
     rate: float = 3e-3,
 ) -> LinearMap:
-    r"""Minimise the mean of $\max(0, m + \hat a' \hat n - \hat a' \hat p)$ over W (d, width).
+    r"""Minimise the mean of $\max(0, m + \hat a' \hat n - \hat a' \hat p)$ over W.
 
-    $\hat a$, $\hat p$ and $\hat n$ are unit rows of `x W` of an image, of another image of
-    the same person and of one of another person, drawn at random for each of `batch`
-    triplets in each of `steps` of Adam, from the principal axes on. Scale the rows of `x`
-    to unit length first. Raises `ValueError` if no person has two rows or there is one
-    person alone.
+    W is (d, width). $\hat a$, $\hat p$ and $\hat n$ are unit rows of `x W` of an image, of
+    another image of the same person and of one of another person, drawn at random for each
+    of `batch` triplets in each of `steps` of Adam, from the principal axes on. Scale the
+    rows of `x` to unit length first. Raises `ValueError` if no person has two rows or
+    there is one person alone.
     """
     x, label = jnp.asarray(as_array(x)), np.asarray(as_array(label))
     if label.shape != x.shape[:1]:
