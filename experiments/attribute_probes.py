@@ -48,7 +48,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/attribute_probes-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: two models, one value of C."""
+    """A smoke run: two models, two values of C."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,8 @@ def study(collection: Collection, config: Config, reference) -> Outcome:
     labels, people, splits = collection.labels, collection.people, collection.splits
     names = list(collection.models)
     names = names[:2] if config.quick else names
-    grid = np.float32(config.grid[2:3] if config.quick else config.grid)
-    spaces = {name: np.asarray(jfm.unit(collection.models[name])) for name in names}
+    grid = np.float32(config.grid[1:4:2] if config.quick else config.grid)
+    spaces = {name: level(collection.models[name]) for name in names}
     probes, tar = {}, {}
     with watch(collection.name) as progress:
         for i, name in enumerate(names):
@@ -99,8 +99,15 @@ def study(collection: Collection, config: Config, reference) -> Outcome:
     return Outcome(collection, probes, tar, known(reference, collection))
 
 
+def level(x) -> np.ndarray:
+    """Unit rows, about their mean, on average of length one again: C means the same."""
+    rows = np.asarray(jfm.unit(x))
+    rows = rows - rows.mean(axis=0)
+    return rows / np.sqrt(np.mean(np.sum(rows**2, axis=1)))
+
+
 def project(x, people, split: Roles, config: Config) -> np.ndarray:
-    """Unit rows of a triplet projection trained on the training people."""
+    """Rows of a triplet projection trained on the training people."""
     m = fit_triplet(
         jax.random.key(config.seed),
         x[split.train],
@@ -108,14 +115,14 @@ def project(x, people, split: Roles, config: Config) -> np.ndarray:
         config.width,
         steps=50 if config.quick else 400,
     )
-    return np.asarray(jfm.unit(m(x)))
+    return level(np.asarray(m(x)))
 
 
 def carry(x, y, split: Roles, ridge: float = 0.01) -> np.ndarray:
-    """Unit rows of `x` mapped to the space of `y`, the map fitted on training rows."""
+    """Rows of `x` mapped to the space of `y`, the map fitted on training rows."""
     weights = np.float32(split.train)
     penalty = ridge * float(weights.sum())
-    return np.asarray(jfm.unit(jfm.fit_affine(x, y, weights=weights, ridge=penalty)(x)))
+    return np.asarray(jfm.fit_affine(x, y, weights=weights, ridge=penalty)(x))
 
 
 def verify(x, projected, people, splits) -> tuple[float, float]:

@@ -110,7 +110,7 @@ def prepare(config: Config) -> Config:
     if not config.quick:
         return config
     return dataclasses.replace(
-        config, seeds=2, iterations=150, most=150, open_iterations=100
+        config, seeds=2, iterations=100, most=100, open_iterations=50
     )
 
 

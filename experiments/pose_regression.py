@@ -19,7 +19,7 @@ import jfacemap as jfm
 from jfacemap.plot.angles import plot_binned_errors
 from jfacemap.study.attribute_probe import deal_people, Roles
 
-from .attribute_probes import project
+from .attribute_probes import level, project
 from .face_collections import open_real, yaw_of
 from .harness import console, launch, Results, watch
 
@@ -90,7 +90,7 @@ def study(problem: Problem, config: Config) -> Outcome:
     predicted = {"constant": constant}
     with watch(problem.name) as progress:
         for i, name in enumerate(names):
-            x = np.asarray(jfm.unit(problem.models[name]))
+            x = level(problem.models[name])
             predicted[name] = regress([x] * len(splits), angle, people, splits)
             if problem.projected:
                 rows = [project(x, people, s, config) for s in splits]
