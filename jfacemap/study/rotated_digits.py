@@ -58,8 +58,8 @@ def weighted_mean(mavs, count) -> np.ndarray:
 
 
 def summarise_digits(
-    by_class: Iterable[tuple[Float[np.ndarray, "m d"], Int[np.ndarray, " m"]]],
-    degrees: Sequence[float],
+    by_class: Iterable[tuple[Float[np.ndarray, "_ d"], Int[np.ndarray, " _"]]],
+    degrees: Sequence[float | int] | Float[np.ndarray, " angles"],
     *,
     ridge: float = 0.0,
     most: int | None = None,
