@@ -28,6 +28,8 @@ Name = typing.Literal[
     "likeness",
     "energy",
     "attribute_ks",
+    "svm_probes",
+    "train_seeds",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

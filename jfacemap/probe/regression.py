@@ -173,13 +173,14 @@ def binned_absolute_error(
     Table 1 of paper 001 has edges 0, 15, 30, 45 and infinity, in degrees. Raises
     `ValueError` unless predictions are one a truth and edges ascend.
     """
-    pred, truth, edges = (jnp.asarray(as_array(a)) for a in (pred, truth, edges))
+    pred, truth = (jnp.asarray(as_array(a)) for a in (pred, truth))
+    edges = edges if isinstance(edges, jax.Array) else np.float32(edges)
     if pred.shape != truth.shape or pred.ndim != 1:
         raise ValueError(f"{pred.shape} predictions are not one a truth, {truth.shape}.")
     known = not isinstance(edges, Tracer)
     if edges.ndim != 1 or edges.size < 2 or (known and not np.all(np.diff(edges) > 0)):
         raise ValueError(f"Edges ascend, two at least; got {edges}.")
-    return _binned(pred, truth, edges.astype(jnp.float32))
+    return _binned(pred, truth, jnp.asarray(edges, jnp.float32))
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""How non-invariance changes with depth: layers read linearly (paper 001, section 5)."""
+"""Non-invariance by depth: each layer read linearly (paper 001, section 5)."""
 
 from typing import Any
 

@@ -58,8 +58,8 @@ def weighted_mean(mavs, count) -> np.ndarray:
 
 
 def summarise_digits(
-    by_class: Iterable[tuple[Float[np.ndarray, "m d"], Int[np.ndarray, " m"]]],
-    degrees: Sequence[float],
+    by_class: Iterable[tuple[Float[np.ndarray, "_ d"], Int[np.ndarray, " _"]]],
+    degrees: Sequence[float | int] | Float[np.ndarray, " angles"],
     *,
     ridge: float = 0.0,
     most: int | None = None,
@@ -119,8 +119,7 @@ ways = {
     "label-and-angle MAV": "nearest of the seventy means by label and angle",
     "per-angle MAV": "angle by the true class's regressor, then MAVs of that angle: as "
     "published, and it leaks the label",
-    "per-angle MAV, leak-free": "each class's angle by its own regressor, then its MAV "
-    "of it",
+    "per-angle MAV, leak-free": "each class's angle by its regressor, then its MAV",
 }
 
 
