@@ -21,6 +21,8 @@ Name = typing.Literal[
     "sweep",
     "verification",
     "whole_table",
+    "ridge_path",
+    "gradient_fits",
     "stream",
     "store_io",
     "embed_images",
