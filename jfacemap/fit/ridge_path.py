@@ -176,8 +176,10 @@ def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
     folds, ridges = widen((folds, ridges), dtype)
     whole = all_but(folds, -1)
     if ridges is None:
-        ridges = _mean_eigenvalue_kernel(dtype, whole, bias=bias)
-        ridges = ridges * np.geomspace(1e-8, 1e2, 21).astype(dtype)
+        # No table of constants, which would be float64 in programs that have none.
+        step = jnp.log(jnp.asarray(10, dtype)) / 2
+        steps = jnp.exp(step * (jnp.arange(21, dtype=dtype) - 16))
+        ridges = steps * _mean_eigenvalue_kernel(dtype, whole, bias=bias)
     gains = lambda fitted: jax.vmap(fitted.gain)(ridges)
 
     def judge(train, fold):
