@@ -1,6 +1,7 @@
 """Race against NumPy: run all, print what was found, write RESULTS.md beside this file.
 
-`python -m benchmarks.onnx_speed` is apart: it needs networks, and races onnxruntime.
+`python -m benchmarks.onnx_speed` is apart: it needs networks, and races onnxruntime. So is
+`python -m benchmarks.thesis_stream`, which writes gigabytes and races nobody.
 """
 
 import dataclasses
@@ -26,6 +27,9 @@ Name = typing.Literal[
     "stream",
     "store_io",
     "embed_images",
+    "likeness",
+    "energy",
+    "attribute_ks",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

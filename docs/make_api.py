@@ -18,7 +18,7 @@ rooms = {
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
-    "Training": ("network",),
+    "Probes and networks": ("probe", "network"),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }

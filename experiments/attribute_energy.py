@@ -71,7 +71,7 @@ def run(config: Config) -> Results:
         if not config.quick:
             fault = "No face network is there (python -m experiments.fetch_models)"
             console.print(f"[yellow]{fault}: substitutes of random weights.")
-        networks = substitutes()
+        networks = substitutes(1 if config.quick else 2)
     images, who = load_faces(folder, config.people, config.quick)
     people = len(np.unique(who))
     source = f"{people} people of LFW and ORL, {config.images} images of each, edited"

@@ -55,7 +55,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/attribute_macroscale-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: two models, few draws."""
+    """A smoke run: one model, few draws."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,7 @@ def load(config: Config) -> Sample:
 def run(config: Config) -> Results:
     sample = load(config)
     if config.quick:
-        some = list(sample.embeddings)[:2]
+        some = list(sample.embeddings)[:1]
         embeddings = {name: sample.embeddings[name] for name in some}
         sample = dataclasses.replace(sample, embeddings=embeddings)
         config = dataclasses.replace(config, draws=2, permutations=199, replicates=50)

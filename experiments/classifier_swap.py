@@ -207,11 +207,11 @@ def find_parts(config: Config, networks: Networks):
     inner_fit, inner_held = map(joint, fold.split(config.seed))
     fitted, held = joint(fold.fit_rows), joint(fold.features)
     scale = mean_energy(fitted)
-    ridges = np.float32(relative_ridges) * np.float32(scale)
-    half = np.float32(mean_energy(inner_fit) / scale)
+    ridges = np.array(relative_ridges, np.float32) * np.float32(scale)
+    half = ridges * np.float32(mean_energy(inner_fit) / scale)
 
     def best(a, b):
-        inner = jfm.shared_parts(inner_fit, inner_held, splits, a, b, ridge=half * ridges)
+        inner = jfm.shared_parts(inner_fit, inner_held, splits, a, b, ridge=half)
         return np.asarray(inner.r2).argmax(axis=0)
 
     def at(chosen, fitted, a, b):

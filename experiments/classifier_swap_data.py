@@ -121,9 +121,9 @@ def efficientnets(file: pathlib.Path, seed: int) -> Networks:
     arrays = np.load(file)
     names = tuple(k.removesuffix(".center") for k in arrays if k.endswith(".center"))
     # The float16 file, in float32, which holds the same numbers.
-    of = lambda name, what: np.float32(arrays[f"{name}.{what}"])
+    of = lambda name, what: arrays[f"{name}.{what}"].astype(np.float32)
     heads = {n: jfm.Head(of(n, "head_weight"), of(n, "head_bias")) for n in names}
-    label, crop_image = np.int64(arrays["label"]), np.int64(arrays["crop_image"])
+    label, crop_image = (arrays[k].astype(int) for k in ("label", "crop_image"))
     image = np.arange(len(label))
     half = np.isin(image, np.random.default_rng(seed).permutation(image)[::2])
     folds = []
@@ -165,12 +165,13 @@ def simulate(seed: int) -> Networks:
     names, heads, fit, held, d = ("clear", "noisy", "noisier"), {}, [], [], 40
     for name, noise in zip(names, (0.5, 1.0, 1.5), strict=True):  # of one width: quick
         mix = rng.normal(size=(24, d)) / np.sqrt(24)
-        x = np.float32(code @ mix + noise * rng.normal(size=(n + m, d)) / np.sqrt(2))
+        x = code @ mix + noise * rng.normal(size=(n + m, d)) / np.sqrt(2)
+        x = x.astype(np.float32)
         # A linear discriminant: what a head trained on the fit rows would be near to.
         means = np.stack([x[n:][label[n:] == c].mean(axis=0) for c in range(classes)])
         weight = np.linalg.solve(np.cov((x[n:] - means[label[n:]]).T), means.T)
         bias = -0.5 * np.sum(means.T * weight, axis=0)
-        heads[name] = jfm.Head(np.float32(weight), np.float32(bias))
+        heads[name] = jfm.Head(weight.astype(np.float32), bias.astype(np.float32))
         fit.append(x[n:])
         held.append(x[:n])
     folds = [Fold(fit, np.arange(m), held, label[:n], np.arange(n))]

@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from typing import Annotated
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.box
@@ -30,13 +31,18 @@ networks = {
 """Each network's preprocessing, and the value inside it that is the embedding."""
 
 fars = 1e-1, 1e-2, 1e-3
-kinds = "identity", "linear", "affine", "rotation"
+kinds = "identity", "linear", "ridge", "affine", "rotation"
+ridges = 0.001, 0.003, 0.01, 0.03, 0.1
+"""Of the kind "ridge": penalties a row, the best for people left out of the fit."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Flags."""
 
+    seed: int = 0
+    replicates: int = 2000
+    """Draws of people, for intervals."""
     data: pathlib.Path | None = None
     """Folder of orl_faces.npz, lfw100.npz and the networks; by default $JFACEMAP_DATA."""
     stores: pathlib.Path | None = None
@@ -115,38 +121,62 @@ def run(config: Config) -> Results:
         place = config.stores or pathlib.Path(scratch)
         place.mkdir(parents=True, exist_ok=True)
         plain = [jfm.unit(jnp.asarray(x)) for x in embed_all(folder, images, place)]
-    w = jnp.asarray(used, jnp.float32)
-    centred = centre(plain, used)
-    same, valid = map(
-        np.asarray, jfm.label_pairs(np.unique(who, return_inverse=True)[1][~used])
-    )
-    tables = {}
-    for suffix, spaces in (("", plain), (", centred", centred)):
-        joint = jfm.joint_moments(spaces, w, names=tuple(networks))
-        for kind in kinds:
-            maps = jfm.fit_all_pairs(joint, kind)
+    label = np.unique(who, return_inverse=True)[1][~used]
+    same, valid = map(np.asarray, jfm.label_pairs(label))
+    pairs = jfm.identity_pairs(label[:, None], label[None], valid=valid)
+    key, tables, spread = jax.random.key(config.seed), {}, {}
+    for suffix, spaces in (("", plain), (", centred", centre(plain, used))):
+        for kind, maps in fit_maps(spaces, used, who).items():
             scores = jfm.cross_scores(maps, [x[~used] for x in spaces])
             tar = jfm.table_tar(scores, same, fars, valid=valid).tar
             tables[kind + suffix] = np.asarray(tar)
-    report(tables)
+            spread[kind + suffix] = jfm.tar_confidence(
+                key, scores, pairs, fars, replicates=config.replicates
+            )
+    report(tables, spread)
     arrays = tables | {"fars": np.array(fars), "names": np.array(list(networks))}
-    return Results(arrays, list(gather_rows(tables)), {}, data, config)
+    for kind, each in spread.items():
+        arrays |= {f"{kind}/lower": each.lower, f"{kind}/upper": each.upper}
+    return Results(arrays, list(gather_rows(tables, spread)), {}, data, config)
 
 
-def report(tables) -> None:
-    """TAR at each FAR, of every map and native."""
+def fit_maps(spaces, used, who) -> dict[str, jfm.PairMaps]:
+    """Maps of every kind, fitted on the rows used."""
+    joint = lambda rows: jfm.joint_moments(
+        spaces, jnp.asarray(rows, jnp.float32), names=tuple(networks)
+    )
+    first = np.isin(who, np.unique(who[used])[::2])
+    choice = jfm.choose_ridge([joint(used & first), joint(used & ~first)], ridges)
+    whole = joint(used)
+    maps = {kind: jfm.fit_all_pairs(whole, kind) for kind in kinds if kind != "ridge"}
+    maps["ridge"] = jfm.fit_all_pairs(whole, "linear", ridge=choice.ridge * used.sum())
+    return {kind: maps[kind] for kind in kinds}
+
+
+def report(tables, spread) -> None:
+    """TAR of every map and native, with intervals at the FAR in the middle."""
     a, b = networks
+    at = fars.index(1e-2)
     table = Table(title="TAR at FAR " + ", ".join(f"{far:g}" for far in fars),
                   title_justify="left", box=rich.box.SIMPLE_HEAD)  # fmt: skip
     for column in ("map", f"{a} native", f"{b} native", f"{a} to {b}", f"{b} to {a}"):
         table.add_column(column)
     for kind, tar in tables.items():
-        cells = tar[0, 0], tar[1, 1], tar[0, 1], tar[1, 0]
-        table.add_row(kind, *(" ".join(f"{v:.3f}" for v in cell) for cell in cells))
+        cells = []
+        for i, j in ((0, 0), (1, 1), (0, 1), (1, 0)):
+            ends = spread[kind].lower[i, j, at], spread[kind].upper[i, j, at]
+            rates = " ".join(f"{v:.3f}" for v in tar[i, j])
+            cells.append(f"{rates}\n\\[{ends[0]:.3f} {ends[1]:.3f}]")
+        table.add_row(kind, *cells)
     console.print(table)
+    each = next(iter(spread.values()))
+    console.print(
+        f"In brackets: 95 % at FAR {fars[at]:g}, {len(each.replicates):,} draws of "
+        f"{each.n_identities} people, maps as given.\n"
+    )
 
 
-def gather_rows(tables):
+def gather_rows(tables, spread):
     names = list(networks)
     for kind, tar in tables.items():
         for i, j, k in np.ndindex(tar.shape):
@@ -156,6 +186,8 @@ def gather_rows(tables):
                 "target": names[j],
                 "far": fars[k],
                 "tar": tar[i, j, k],
+                "lower": spread[kind].lower[i, j, k],
+                "upper": spread[kind].upper[i, j, k],
             }
 
 

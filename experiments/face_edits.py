@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,33 +47,35 @@ def find_networks(folder: pathlib.Path | None) -> dict[str, Network]:
     return found
 
 
-def substitutes() -> dict[str, Network]:
-    """Two small networks of fixed random weights: they run anywhere and know nothing."""
+def substitutes(count: int) -> dict[str, Network]:
+    """Small networks of fixed random weights: they run anywhere and know nothing."""
     plain = jfm.data.Preprocess((28, 28), layout="nhwc")
     return {
         f"substitute {seed}": Network(random_network(seed), plain, "random weights")
-        for seed in (0, 1)
+        for seed in range(count)
     }
 
 
-def random_network(seed: int) -> Callable[[jax.Array], jax.Array]:
-    """Two convolutions and a layer, of random weights that a seed gives."""
-    rng = np.random.default_rng(seed)
-    shapes = (5, 5, 3, 8), (5, 5, 8, 16), (7 * 7 * 16, 64)
-    weights = [
-        jnp.asarray(rng.normal(size=s) / np.sqrt(np.prod(s[:-1])), jnp.float32)
-        for s in shapes
-    ]
+class RandomNetwork(eqx.Module):
+    """Two convolutions and a layer, of weights that can learn."""
 
-    def network(x):
-        for kernel in weights[:2]:
+    weights: list[jax.Array]
+
+    def __call__(self, x):
+        for kernel in self.weights[:2]:
             x = jax.lax.conv_general_dilated(
                 x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
             x = jax.nn.relu(x)
-        return jnp.tanh(x.reshape(x.shape[0], -1) @ weights[2])
+        return jnp.tanh(x.reshape(x.shape[0], -1) @ self.weights[2])
 
-    return network
+
+def random_network(seed: int) -> RandomNetwork:
+    """Of random weights that a seed gives."""
+    rng = np.random.default_rng(seed)
+    shapes = (5, 5, 3, 8), (5, 5, 8, 16), (7 * 7 * 16, 64)
+    draw = lambda s: rng.normal(size=s) / np.sqrt(np.prod(s[:-1]))
+    return RandomNetwork([jnp.asarray(draw(s), jnp.float32) for s in shapes])
 
 
 def load_faces(

@@ -39,9 +39,9 @@ class Config:
     seed: int = 0
     splits: int = 3
     """Random deals of the people into leaked, victims, distractors and strangers."""
-    ridge: float = 0.003
-    """Of the kind "ridge": the penalty a leaked pair, rows being of unit length. Picked on
-    the first deal of the faces, which is judged too, among .001, .003, .01 and .1."""
+    ridges: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1)
+    """Of the kind "ridge": penalties a leaked pair, rows being of unit length. Each attack
+    takes the best of them by leaving out leaked people: nobody who is judged."""
     data: Literal["faces", "simulated"] = "faces"
     """Bundled real faces, or a simulated IJB-C."""
     scale: float = 0.05
@@ -146,7 +146,7 @@ def rates(found: jfm.Identification) -> np.ndarray:
     return np.concatenate([found.hit_rate([1, 5]), found.tpir_at_fpir])
 
 
-def fit(kind: str, rows, used, names, ridge: float) -> jfm.PairMaps:
+def fit(kind: str, rows, used, names, ridge: float = 0.0) -> jfm.PairMaps:
     """Maps among all models from the rows used; `ridge` is a penalty a row.
 
     Programs see all rows and a weight of 0 or 1, so that few of them are compiled.
@@ -178,11 +178,22 @@ def attack(collection, plan, used, kind, config, *, centred=True, pairing=None):
     """
     spaces = about_mean(collection.spaces, plan, used) if centred else collection.spaces
     leaked = [x[plan.leaked] for x in spaces]
+    ridge = pick_ridge(collection, plan, leaked, used, config) if kind == "ridge" else 0.0
     if pairing is not None:
         rng, at = np.random.default_rng(config.seed), np.flatnonzero(used)
         leaked = [x.at[at].set(x[at[pairing(rng, at.size)]]) for x in leaked]
-    maps = fit(kind, leaked, used, collection.names, config.ridge)
+    maps = fit(kind, leaked, used, collection.names, ridge)
     return search(maps, spaces, plan)
+
+
+def pick_ridge(collection, plan, leaked, used, config) -> float:
+    """The best for leaked people left out of the fit, in two halves."""
+    label = collection.label[plan.leaked]
+    people = np.unique(label[used])
+    first = np.isin(label, people[::2])
+    halves = [used & first, used & ~first]
+    joint = lambda rows: jfm.joint_moments(leaked, rows.astype(np.float32))
+    return jfm.choose_ridge([joint(half) for half in halves], config.ridges).ridge
 
 
 def about_mean(spaces, plan, used) -> list[jax.Array]:
@@ -203,11 +214,11 @@ def swap_some(share: float) -> Callable:
     return pairing
 
 
-def fuse(collection, plan, used, config) -> np.ndarray:
+def fuse(collection, plan, used) -> np.ndarray:
     """`rates` of each target attacked with all other models at once, by rotation."""
     spaces = about_mean(collection.spaces, plan, used)
     leaked = [x[plan.leaked] for x in spaces]
-    maps = fit("rotation", leaked, used, collection.names, config.ridge)
+    maps = fit("rotation", leaked, used, collection.names)
 
     def target(i):
         others = [j for j in range(len(spaces)) if j != i]
@@ -239,7 +250,7 @@ def one_split(collection, config, sizes, plan, split: int) -> dict[str, np.ndarr
         found[f"random pairing/{kind}"] = go(most, kind, pairing=shuffle)
     for share in wrong_shares:
         found[f"wrong pairs/{share:g}"] = go(most, "rotation", pairing=swap_some(share))
-    found["fused"] = fuse(collection, plan, most, config)
+    found["fused"] = fuse(collection, plan, most)
     if not config.quick:
         found["people"] = over_people(collection, plan, rng, go)
     return found

@@ -51,7 +51,7 @@ def report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares) -> N
     console.print(
         f"Mean over targets and attackers' models, ± sd over {config.splits} deals of the "
         "people. Spaces are taken about the mean of the leaked rows unless it says as they "
-        f"are; ridge: penalty {config.ridge:g} a pair. Chance: rank / "
+        f"are; ridge: the best for leaked people left out. Chance: rank / "
         f"{plan.gallery_size} people in the gallery.\n"
     )
 

@@ -165,6 +165,13 @@ from .fit.low_rank_path import (
     LowRankPath as LowRankPath,
     solve_low_rank_path as solve_low_rank_path,
 )
+from .fit.margin import (
+    adaface_logits as adaface_logits,
+    arcface_logits as arcface_logits,
+    margin_loss as margin_loss,
+    NormStatistics as NormStatistics,
+    validation_loss as validation_loss,
+)
 from .fit.ridge_path import (
     fit_ridge_path as fit_ridge_path,
     ridge_grid as ridge_grid,
@@ -179,12 +186,34 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
-from .network.margin import (
-    adaface_logits as adaface_logits,
-    arcface_logits as arcface_logits,
-    margin_loss as margin_loss,
-    NormStatistics as NormStatistics,
-    validation_loss as validation_loss,
+from .probe.activation import (
+    classify_by_mav as classify_by_mav,
+    MavMatch as MavMatch,
+    mean_activation_vectors as mean_activation_vectors,
+    MeanActivations as MeanActivations,
+)
+from .probe.errors import (
+    error_intervals as error_intervals,
+    error_split as error_split,
+    ErrorIntervals as ErrorIntervals,
+    ErrorSplit as ErrorSplit,
+)
+from .probe.regression import (
+    binned_absolute_error as binned_absolute_error,
+    BinnedError as BinnedError,
+    fit_ridge as fit_ridge,
+    Regressor as Regressor,
+)
+from .probe.spectrum import (
+    block_diagonalize as block_diagonalize,
+    BlockDiagonal as BlockDiagonal,
+    Scree as Scree,
+    scree as scree,
+)
+from .probe.svm import (
+    choose_penalty as choose_penalty,
+    fit_svm as fit_svm,
+    LinearSvm as LinearSvm,
 )
 from .study import defences as defences
 from .study.attack import (
@@ -193,13 +222,20 @@ from .study.attack import (
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
 )
+from .study.choose_ridge import choose_ridge as choose_ridge, RidgeChoice as RidgeChoice
 from .study.composition import (
     composition_errors as composition_errors,
     CompositionErrors as CompositionErrors,
+    pair_residuals as pair_residuals,
 )
 from .study.cross_verify import cross_scores as cross_scores, table_tar as table_tar
 from .study.design import Choice as Choice, choose_pairs as choose_pairs
 from .study.embed import embed as embed
+from .study.finetune import (
+    finetune as finetune,
+    FinetuneHistory as FinetuneHistory,
+    FinetuneSettings as FinetuneSettings,
+)
 from .study.identify_map import (
     identify_map as identify_map,
     MapIdentification as MapIdentification,
@@ -255,14 +291,15 @@ from .study.verify_pairs import PairVerdicts as PairVerdicts, verify_pairs as ve
 
 
 if _typing.TYPE_CHECKING:
-    from . import onnx2jax as onnx2jax
+    from . import network as network, onnx2jax as onnx2jax
 
 
 def __getattr__(name: str):
-    if name == "onnx2jax":  # its many operators wait until they are wanted
-        return _importlib.import_module(".onnx2jax", __name__)
+    # Many operators, and flax: they wait until they are wanted.
+    if name in ("network", "onnx2jax"):
+        return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), "onnx2jax"})
+    return sorted({*globals(), "network", "onnx2jax"})

@@ -110,6 +110,13 @@ cases = {
         for kind in ("rotation", "correlation")
     },
     "canonical_agreement": (jfm.canonical_agreement, space, joint),
+    "pair_residuals": (jfm.pair_residuals, table, joint),
+    "shared_parts": (
+        lambda joint, *heads: jfm.shared_parts(
+            joint, joint, [jfm.head_split(h) for h in heads], 0, 1
+        ),
+        *(of(join, x, z), *heads),
+    ),
     "composition_errors": (jfm.composition_errors, table, joint),
     "map_residual": (jfm.map_residual, maps[1], pair),
     "energy_moments": (lambda *rows: jfm.compare.energy_moments(rows), x, y, z),
@@ -284,6 +291,7 @@ cases = {
 host_only = {
     "assign_folds",
     "bins_in_doubt",
+    "choose_ridge",
     "count_matches",
     "tar_difference",
     "tar_of_counts",
@@ -297,6 +305,7 @@ host_only = {
     "group_templates",
     "identify_mapped",
     "edit_derivatives",
+    "finetune",
     "lattice_energies",
     "make_lattice",
     "plan_lattice",

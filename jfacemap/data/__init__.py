@@ -7,10 +7,11 @@ from .arrays import (
     read_labels as read_labels,
     read_rows as read_rows,
 )
+from .celeba import CelebA as CelebA, read_celeba as read_celeba
 from .classifiers import Classifier as Classifier, read_classifiers as read_classifiers
-from .edits import Edit as Edit, edits as edits, render as render
 from .faces import Faces as Faces, load_faces as load_faces
 from .ijb import read_ijb as read_ijb, write_ijb as write_ijb
+from .image_edits import Edit as Edit, edits as edits, render as render
 from .images import Images as Images, open_images as open_images
 from .lattice import (
     JoinedFields as JoinedFields,
@@ -19,6 +20,7 @@ from .lattice import (
     write_lattice as write_lattice,
 )
 from .map_file import MapHeader as MapHeader, read_header as read_header
+from .mnist import load_mnist as load_mnist, Mnist as Mnist
 from .model_folder import ModelRows as ModelRows, open_models as open_models
 from .moments_file import load_moments as load_moments, save_moments as save_moments
 from .preprocess import Preprocess as Preprocess, presets as presets

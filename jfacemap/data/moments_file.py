@@ -12,7 +12,6 @@ import numpy as np
 
 from ..core.energy import EnergyMoments
 from ..core.moments import JointMoments, PairMoments
-from ..core.precision import Wide
 from .arrays import check_writable, InputError, open_arrays
 
 
@@ -40,11 +39,11 @@ def save_moments(
     path = check_writable(_check_name(path))
     leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(moments)]
     arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
-    joint = getattr(moments, "joint", moments)
+    dims, names = _form(moments)
     about = {
         "kind": type(moments).__name__,
-        "dims": getattr(joint, "dims", None) or [_width(joint, side) for side in "xy"],
-        "names": getattr(joint, "names", None),
+        "dims": dims,
+        "names": names,
         "dtype": str(leaves[0].dtype),
         "metadata": dict(metadata or {}),
     }
@@ -66,7 +65,8 @@ def load_moments(path: str | os.PathLike[str]) -> Moments:
     about = _about(path)
     kind, dtype = _kinds[about["kind"]], np.dtype(about["dtype"])
     if kind is PairMoments:
-        zero = PairMoments.zero(*about["dims"], dtype)
+        d, k = about["dims"]
+        zero = PairMoments.zero(d, k, dtype)
     else:
         zero = kind.zero(about["dims"], about["names"], dtype)
     arrays = open_arrays(Path(path))
@@ -83,10 +83,12 @@ def read_moments_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _about(path)["metadata"]
 
 
-def _width(moments: PairMoments, side: str) -> int:
-    """Width of one side of a pair."""
-    mean: Wide = getattr(moments, f"mean_{side}")
-    return mean.shape[-1]
+def _form(moments: Moments) -> tuple[tuple[int, ...], tuple[str, ...] | None]:
+    """Widths, and the names of the models if they have any."""
+    if isinstance(moments, PairMoments):
+        return (moments.mean_x.shape[-1], moments.mean_y.shape[-1]), None
+    joint = moments.joint if isinstance(moments, EnergyMoments) else moments
+    return joint.dims, joint.names
 
 
 def _check_name(path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 
 from ..core.types import as_array, Numeric
 from .draws import check_level
@@ -92,6 +92,23 @@ def wilson_intervals(
         variance = _variance(accepts, sizes, classes)
         rates.append(_wilson(accepts.sum(-1) / sizes.sum(), variance, people, level))
     return WilsonIntervals(*rates)
+
+
+def clustered_rate(
+    hits: Bool[np.ndarray, " n"], group: Shaped[np.ndarray, " n"], *, level: float = 0.95
+) -> RateInterval:
+    r"""The share of `hits` among rows, of which those of one group vary together.
+
+    As TAR in `wilson_intervals`, with groups (people) for identities. NaN if there is no
+    row.
+    """
+    _, at = np.unique(group, return_inverse=True)
+    if not at.size:
+        return RateInterval(*(np.full((), np.nan) for _ in range(4)))
+    sizes = np.bincount(at)
+    accepts = _counts(hits, at, sizes.size)
+    rate = accepts.sum() / sizes.sum()
+    return _wilson(rate, _variance(accepts, sizes, None), sizes.size, level)
 
 
 def _counts(accepted, group, size) -> np.ndarray:

@@ -224,7 +224,7 @@ def _correlation_kernel(dtype, joint, ridge, *, dim):
     root = jnp.sqrt(joint.mass)
     # Of unit variates Z = sum_i X_i W_i v_i / sqrt(lambda): what each model predicts of Z,
     # and what Z predicts of each model, both by least squares.
-    scores = sum(matmul(v[c].T, h) for h, c in zip(half, columns, strict=True))
+    scores = matmul(v.T, jnp.concatenate(half))
     encoders, decoders, parts = [], [], []
     for w, column in zip(whiteners, columns, strict=True):
         mean = joint.mean[column]

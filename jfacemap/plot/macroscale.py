@@ -101,7 +101,7 @@ def plot_p_values(
         for i, j in np.ndindex(tens.shape):
             stars = int(np.sum(tens[i, j] <= np.log10([0.05, 0.01, 0.001])))
             text = "?" if np.isnan(tens[i, j]) else "*" * stars
-            colour = "white" if tens[i, j] < least / 2 else "black"
+            colour = "black" if tens[i, j] < least / 2 else "white"
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
         ax.set_yticks(range(len(models)), models, fontsize=8)
         ax.set_title(f"{kind}: log10 p", fontsize=9)

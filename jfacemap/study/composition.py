@@ -36,58 +36,82 @@ class CompositionErrors(eqx.Module):
         return self.through[each, :, each]
 
 
+def pair_residuals(maps: PairMaps, joint: JointMoments) -> Float[Array, "N N"]:
+    """`jfm.map_residual` of all maps a -> c at (a, c), on rows given by their moments.
+
+    Errors and NaN as of `composition_errors`, whose `direct` this is.
+    """
+    return _direct(_affine_table(maps, joint), joint)
+
+
 def composition_errors(maps: PairMaps, joint: JointMoments) -> CompositionErrors:
     """Errors of all ways a -> b -> c among N models, on rows given by their moments.
 
     NaN where the model ended in does not vary. Raises `ValueError` if the moments are of
     other widths than the maps.
     """
+    return _errors(_affine_table(maps, joint), joint)
+
+
+def _affine_table(maps: PairMaps, joint: JointMoments):
     widths = tuple(row[0].in_dim for row in maps.table)
     if joint.dims != widths:
         raise ValueError(f"Maps join widths {widths}; these are moments of {joint.dims}.")
-    table = [[m.as_affine() for m in row] for row in maps.table]
-    return _errors(table, joint)
+    return [[m.as_affine() for m in row] for row in maps.table]
+
+
+class _Sides:
+    """Maps of each source side by side, and how to judge such a row of maps."""
+
+    def __init__(self, dtype, table, joint):
+        self.joint = joint
+        self.columns, self.member = joint.columns, model_columns(joint.dims, dtype)
+        energy = matmul(jnp.diagonal(joint.scatter), self.member)
+        self.energy = jnp.where(energy > 0, energy, jnp.nan)
+        side = lambda parts: jnp.concatenate(parts, axis=-1)
+        self.weights = [side([m.weight for m in row]) for row in table]
+        self.biases = [side([m.bias for m in row]) for row in table]
+
+    def errors(self, a, weight, bias, *, against_truth: bool):
+        """Over rows of a, by model: the squared error of `weight`; or its mean square."""
+        joint, source = self.joint, self.columns[a]
+        mean = joint.mean[source]
+        turned = matmul(joint.scatter[source, source], weight)
+        per_column = jnp.sum(weight * turned, axis=0)
+        miss = matmul(mean, weight) + bias
+        if against_truth:
+            crossed = 2 * jnp.sum(weight * joint.scatter[source], axis=0)
+            per_column = per_column - crossed + jnp.diagonal(joint.scatter)
+            miss = miss - joint.mean
+        spread = jnp.maximum(matmul(per_column, self.member), 0)
+        return (spread + joint.mass * matmul(miss**2, self.member)) / self.energy
+
+    def direct(self):
+        """Of the maps themselves."""
+        sides = enumerate(zip(self.weights, self.biases, strict=True))
+        return jnp.stack([self.errors(a, *m, against_truth=True) for a, m in sides])
+
+
+def _direct_kernel(dtype, table, joint):
+    return _Sides(dtype, *widen((table, joint), dtype)).direct()
 
 
 def _kernel(dtype, table, joint):
-    table, joint = widen((table, joint), dtype)
-    columns, member = joint.columns, model_columns(joint.dims, dtype)
-    energy = matmul(jnp.diagonal(joint.scatter), member)
-    energy = jnp.where(energy > 0, energy, jnp.nan)
-    side = lambda parts: jnp.concatenate(parts, axis=-1)
-    weights = [side([m.weight for m in row]) for row in table]
-    biases = [side([m.bias for m in row]) for row in table]
-
-    def sums(a, weight, bias, target):
-        """Over rows of a, by model: the squared error of `weight` against `target`.
-
-        `target` is (cross, spread, mean) of what is aimed at; None stands for zero.
-        """
-        mean = joint.mean[columns[a]]
-        turned = matmul(joint.scatter[columns[a], columns[a]], weight)
-        per_column = jnp.sum(weight * turned, axis=0)
-        miss = matmul(mean, weight) + bias
-        if target is not None:
-            cross, spread, middle = target
-            per_column = per_column - 2 * jnp.sum(weight * cross, axis=0) + spread
-            miss = miss - middle
-        spread = jnp.maximum(matmul(per_column, member), 0)
-        return (spread + joint.mass * matmul(miss**2, member)) / energy
-
-    truth = lambda a: (joint.scatter[columns[a]], jnp.diagonal(joint.scatter), joint.mean)
-    every = range(len(columns))
-    direct = jnp.stack([sums(a, weights[a], biases[a], truth(a)) for a in every])
+    sides = _Sides(dtype, *widen((table, joint), dtype))
+    weights, biases, every = sides.weights, sides.biases, range(len(table))
     through, apart = [], []
     for a in every:
         for b in every:
-            first = weights[a][:, columns[b]]
-            weight = matmul(first, weights[b])
-            bias = matmul(biases[a][columns[b]], weights[b]) + biases[b]
-            through.append(sums(a, weight, bias, truth(a)))
-            apart.append(sums(a, weight - weights[a], bias - biases[a], None))
-    shape = (len(columns),) * 3
+            column = sides.columns[b]
+            weight = matmul(weights[a][:, column], weights[b])
+            bias = matmul(biases[a][column], weights[b]) + biases[b]
+            through.append(sides.errors(a, weight, bias, against_truth=True))
+            gap = weight - weights[a], bias - biases[a]
+            apart.append(sides.errors(a, *gap, against_truth=False))
+    shape = (len(table),) * 3
     whole = lambda rows: jnp.stack(rows).reshape(shape)
-    return CompositionErrors(direct, whole(through), whole(apart))
+    return CompositionErrors(sides.direct(), whole(through), whole(apart))
 
 
+_direct = in_float64(_direct_kernel)
 _errors = in_float64(_kernel)

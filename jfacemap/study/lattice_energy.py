@@ -49,7 +49,8 @@ class LatticeEnergies(eqx.Module):
     @property
     def z(self) -> Float[np.ndarray, "..."]:
         """Standard deviations above the mean of the random fields; it only describes."""
-        return (self.energy - self.null_mean) / self.null_deviation
+        spread = np.where(self.null_deviation > 0, self.null_deviation, np.nan)
+        return (self.energy - self.null_mean) / spread
 
 
 def lattice_energies(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..data.edits import Edit, render
+from ..data.image_edits import Edit, render
 from ..data.lattice import Lattice
 
 

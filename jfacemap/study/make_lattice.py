@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Key
 
 from ..data.arrays import InputError, new_file
-from ..data.edits import Edit
+from ..data.image_edits import Edit
 from ..data.lattice import Lattice, write_lattice
 from ..data.preprocess import Preprocess
 from .embed_network import digest

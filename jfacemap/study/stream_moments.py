@@ -144,7 +144,8 @@ def _stream(sources, weights, empty, way: Way, run) -> Any:
 def _add(total, parts, w, way: Way):
     parts = tuple(unit(p) if way.normalize else p for p in parts)
     if isinstance(total, PairMoments):
-        return merge(total, pair_moments(*parts, w, precision=way.precision))
+        x, y = parts
+        return merge(total, pair_moments(x, y, w, precision=way.precision))
     new = joint_moments(parts, w, names=total.names, precision=way.precision)
     return merge(total, new)
 
@@ -168,7 +169,7 @@ def _check_rows(sources: Mapping[str, RowSource], weights) -> tuple[int, Any]:
 
 
 def _dtype(rows: Sequence[RowSource]):
-    wide = any(r.dtype == np.float64 for r in rows) and jax.config.jax_enable_x64
+    wide = any(jax.dtypes.canonicalize_dtype(r.dtype) == np.float64 for r in rows)
     return jnp.float64 if wide else jnp.float32
 
 

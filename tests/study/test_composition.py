@@ -19,6 +19,8 @@ fitted, held = [x[:50] for x in rows], [x[50:] for x in rows]
 def test_errors_are_those_of_the_rows(kind):
     maps = jfm.fit_all_pairs(jfm.joint_moments(fitted), kind)
     ours = jfm.composition_errors(maps, jfm.joint_moments(held))
+    direct = jfm.pair_residuals(maps, jfm.joint_moments(held))
+    np.testing.assert_allclose(direct, ours.direct, rtol=1e-6, atol=1e-12)
     act = lambda m, x: np.asarray(m(np.float32(x)), np.float64)
     energy = [((x - np.float64(x).mean(axis=0)) ** 2).sum() for x in held]
     for a in range(3):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
-from jfacemap.network.margin import (
+from jfacemap.fit.margin import (
     adaface_logits,
     arcface_logits,
     margin_loss,

@@ -5,7 +5,7 @@ import pytest
 from skimage.transform import SimilarityTransform, warp
 
 from jfacemap.data import edits, render
-from jfacemap.data.edits import _warp, blur, hue
+from jfacemap.data.image_edits import _warp, blur, hue
 
 
 def smooth(seed=0, n=24):

@@ -1,0 +1,382 @@
+"""Rotated MNIST: how invariant is what LeNet learns (paper 001, section 4)?
+
+LeNet, mu-LeNet (trained on class means of LeNet's features) and PAIR-LeNet (trained on
+pairs of rotations), over several seeds at once; their accuracy by softmax and by mean
+activation vectors, the angle read off their features, scree plots, heat maps and block
+diagonals. Beyond the chapter: class-wise instead of pair-wise distances, invariance layer
+by layer, and mu-LeNet on digits it was never trained on.
+"""
+
+import contextlib
+import dataclasses
+import functools as ft
+import hashlib
+import pathlib
+import tempfile
+import zlib
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import tyro
+
+import jfacemap as jfm
+from jfacemap import network
+from jfacemap.study.depth import LayerReading, read_layer
+from jfacemap.study.rotated_digits import (
+    DigitStatistics,
+    DigitVerdict,
+    judge_digits,
+    summarise_digits,
+)
+
+from .harness import console, launch, Results, watch
+from .mnist_invariance_report import (
+    draw,
+    gather_arrays,
+    gather_rows,
+    report,
+    why_15,
+)
+
+
+nets = "LeNet", "mu-LeNet", "PAIR-LeNet", "class-wise LeNet"
+unseen = (7, 8, 9), (4, 5, 6), (1, 2, 3)
+"""Digits held out of open-set training, by seed in turn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags."""
+
+    data: pathlib.Path | None = None
+    """MNIST: a file or folder for jfm.data.load_mnist; by default $JFACEMAP_DATA."""
+    work: pathlib.Path | None = None
+    """Folder to keep trainings in; another run goes on from them. By default none."""
+    seeds: int = 3
+    iterations: int = 10_000
+    """Minibatches; then on until the validation loss is flat."""
+    most: int = 14_000
+    """Minibatches at most."""
+    open_iterations: int = 4_000
+    """Of the open-set trainings."""
+    pair_weights: tuple[float, float, float, float] = (0.01, 0.01, 0.01, 0.01)
+    """Of the Euclidean losses at conv1, conv2, ip1 and ip2, for pairs and for classes."""
+    seed: int = 0
+    out: pathlib.Path | None = None
+    """Run folder; by default runs/mnist_invariance-<date>."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """A smoke run: few digits, few iterations, two seeds; its numbers mean little."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Rotated digits on the device, and which are for what."""
+
+    train: network.Digits
+    test: network.Digits
+    fit: np.ndarray
+    """Positions of training images."""
+    validation: np.ndarray
+    source: str
+    digest: str
+
+
+def load(config: Config) -> Data:
+    mnist = jfm.data.load_mnist(config.data)
+    train, test = (1500, 500) if config.quick else (60_000, 10_000)
+    degrees = jnp.asarray(network.angles, jnp.float32)
+    rotate = lambda x, y: network.Digits(
+        network.rotate_images(x, degrees), jnp.asarray(y, jnp.int32)
+    )
+    held = 250 if config.quick else 5000
+    digest = hashlib.sha256(mnist.train_images.tobytes()).hexdigest()
+    return Data(
+        rotate(mnist.train_images[:train], mnist.train_labels[:train]),
+        rotate(mnist.test_images[:test], mnist.test_labels[:test]),
+        np.arange(train - held),
+        np.arange(train - held, train),
+        mnist.source,
+        digest,
+    )
+
+
+def prepare(config: Config) -> Config:
+    if not config.quick:
+        return config
+    return dataclasses.replace(
+        config, seeds=2, iterations=150, most=150, open_iterations=100
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """Trains, or takes up trainings where the folder has them."""
+
+    config: Config
+    data: Data
+    work: pathlib.Path
+
+    def __call__(
+        self, name: str, objective, rows=None, iterations=None, most=None
+    ) -> network.TrainState:
+        """Networks of that name, one a seed."""
+        config, data = self.config, self.data
+        seeds = config.seeds
+        everyone = lambda x: np.tile(x, (seeds, 1))
+        rows = everyone(data.fit) if rows is None else rows
+        validation = everyone(data.validation)
+        iterations = iterations or config.iterations
+        most = most or max(iterations, config.most)
+        path = self.work / f"{name}.npz"
+        about = (
+            f"{name}, seeds {seeds} from {config.seed}, {rows.shape[1]} images, weights "
+            f"{config.pair_weights}, MNIST {data.digest[:8]}"
+        )
+        keys = jr.split(jr.fold_in(jr.key(config.seed), zlib.crc32(name.encode())), seeds)
+        state = network.load_training(path, about)
+        save = ft.partial(network.save_training, path, about=about)
+        with watch(name) as progress:
+            state = network.train(
+                keys,
+                objective,
+                data.train,
+                rows,
+                validation,
+                iterations=iterations,
+                most=most,
+                chunk=50 if config.quick else 250,
+                state=state,
+                save=save,
+                progress=progress,
+            )
+        console.print(
+            f"{name}: {state.step:,} minibatches, loss {state.loss[:, -1].mean():.4f}, "
+            f"validation {state.validation[:, -1].mean():.4f}"
+        )
+        return state
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """Of one network of one seed."""
+
+    statistics: DigitStatistics
+    verdict: DigitVerdict
+    scree: np.ndarray
+    """Singular values of its test features, scaled to [-1, 1]."""
+    layers: dict[str, LayerReading]
+    dead: int
+    sparsity: float
+    why: dict[str, float]
+    """Deviation of the angle read in other ways; only of LeNet."""
+
+
+def grid_of(digits: network.Digits, images) -> tuple[np.ndarray, np.ndarray]:
+    """Angles and images by position: each image at every angle, angle by angle."""
+    angles = np.arange(digits.images.shape[0], dtype=np.int32)
+    return np.repeat(angles, len(images)), np.tile(np.int32(images), len(angles))
+
+
+def by_class(weights, digits, rows, classes=range(10)):
+    """ip1 and angle of the rows of one class after the other."""
+    label = np.asarray(digits.label)
+    for c in classes:
+        angle, image = grid_of(digits, rows[label[rows] == c])
+        if not len(image):
+            yield np.zeros((0, 500), np.float32), angle
+            continue
+        yield network.extract(weights, digits, angle, image)["ip1"][0], angle
+
+
+def examine(weights, data: Data, config: Config, *, why: bool) -> tuple[Findings, dict]:
+    """All that is asked of one network, and its test features."""
+    label = np.asarray(data.test.label)
+    most = len(network.angles) * int(np.bincount(np.asarray(data.train.label)).max())
+    statistics = summarise_digits(
+        by_class(weights, data.train, data.fit), network.angles, most=most
+    )
+    angle, image = grid_of(data.test, np.arange(len(label)))
+    seen = network.extract(weights, data.test, angle, image, ("ip1", "softmax"))
+    x, softmax = seen["ip1"][0], seen["softmax"][0].argmax(axis=1)
+    verdict = judge_digits(statistics, x, label[image], angle, softmax)
+    blocks = jfm.block_diagonalize(x, label[image])
+    found = Findings(
+        statistics,
+        verdict,
+        np.asarray(jfm.scree(x, scaled=True).singular_values),
+        layer_by_layer(weights, data, config),
+        int(blocks.dead),
+        float(blocks.sparsity),
+        why_15(
+            some_features(weights, data, config),
+            (x, label[image], angle),
+            network.angles,
+        )
+        if why
+        else {},
+    )
+    # Columns of the heat maps: some test images of each digit at each angle.
+    each = 3 if config.quick else 20
+    shown = np.concatenate(
+        [
+            np.flatnonzero((label[image] == c) & (angle == a))[:each]
+            for c in range(10)
+            for a in range(len(network.angles))
+        ]
+    )
+    picture = {
+        "heat": x[shown].T,
+        "label": label[image][shown],
+        "order": np.asarray(blocks.order),
+        "cluster": np.asarray(blocks.cluster),
+    }
+    return found, picture
+
+
+def some_features(weights, data: Data, config: Config):
+    """ip1 of training images drawn at random, with labels and angles by position."""
+    rng = np.random.default_rng(config.seed)
+    image = rng.choice(data.fit, min(30_000, len(data.fit)), replace=False)
+    angle = rng.integers(0, len(network.angles), len(image))
+    x = network.extract(weights, data.train, angle, image)["ip1"][0]
+    return x, np.asarray(data.train.label)[image], angle
+
+
+def layer_by_layer(weights, data: Data, config: Config) -> dict[str, LayerReading]:
+    """Each layer read linearly, on some training images, judged on some test images."""
+    some = 500 if config.quick else 12_000
+    rng = np.random.default_rng(config.seed)
+    degrees = np.float32(network.angles)
+    sides = []
+    for digits, rows in ((data.train, data.fit), (data.test, None)):
+        rows = np.arange(digits.label.shape[0]) if rows is None else rows
+        image = rng.choice(rows, min(some, len(rows)), replace=False)
+        angle = rng.integers(0, len(degrees), len(image))
+        layers = network.extract(weights, digits, angle, image, network.layers)
+        sides.append((layers, np.asarray(digits.label)[image], degrees[angle]))
+    (fit, label, turned), (test, truth, angle) = sides
+    return {
+        name: read_layer(fit[name][0], label, turned, (test[name][0], truth, angle))
+        for name in network.layers
+    }
+
+
+def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarray]:
+    """Error `(seeds,)` on digits held out of training, by MAVs of their training images.
+
+    Each seed holds out three digits; a mu-LeNet has the class means of the others alone.
+    """
+    label = np.asarray(data.train.label)
+    held = [unseen[s % len(unseen)] for s in range(config.seeds)]
+    allowed = [data.fit[~np.isin(label[data.fit], out)] for out in held]
+    least = min(map(len, allowed))
+    rows = np.stack([r[:least] for r in allowed])
+    steps = {"iterations": config.open_iterations, "most": config.open_iterations}
+    errors = {}
+    plain = trainer("open-LeNet", network.Softmax(), rows, **steps)
+    stats = [
+        summarise_digits(
+            by_class(one(plain.weights, s), data.train, rows[s]), network.angles
+        )
+        for s in range(config.seeds)
+    ]
+    targets = jnp.asarray(np.stack([np.nan_to_num(s.targets) for s in stats]))
+    mu = trainer("open-mu-LeNet", network.Means(targets), rows, **steps)
+    pair = trainer("open-PAIR-LeNet", pairs(config), rows, **steps)
+    for name, state in (("LeNet", plain), ("mu-LeNet", mu), ("PAIR-LeNet", pair)):
+        errors[name] = np.array(
+            [open_error(one(state.weights, s), data, held[s]) for s in range(config.seeds)]
+        )
+    return errors
+
+
+def open_error(weights, data: Data, digits) -> float:
+    """Error among some digits, by MAVs of their training images."""
+    classes = {c: i for i, c in enumerate(digits)}
+    rows = by_class(weights, data.train, data.fit, digits)
+    gallery = np.stack([x.mean(axis=0) for x, _ in rows])
+    label = np.asarray(data.test.label)
+    angle, image = grid_of(data.test, np.flatnonzero(np.isin(label, digits)))
+    x = network.extract(weights, data.test, angle, image)["ip1"][0]
+    truth = np.array([classes[c] for c in label[image]])
+    return float(np.mean(np.asarray(jfm.classify_by_mav(x, gallery).label) != truth))
+
+
+def one(weights, seed: int):
+    """The network of one seed, with a leading axis of one."""
+    return jax.tree.map(lambda x: x[seed : seed + 1], weights)
+
+
+def pairs(config: Config) -> network.Pairs:
+    return network.Pairs(layer_weights(config))
+
+
+def layer_weights(config: Config) -> jax.Array:
+    return jnp.tile(jnp.float32(config.pair_weights), (config.seeds, 1))
+
+
+@contextlib.contextmanager
+def training_folder(config: Config):
+    """The folder named by the flags, made if need be; otherwise one that vanishes."""
+    if config.work is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield pathlib.Path(scratch)
+        return
+    config.work.mkdir(parents=True, exist_ok=True)
+    yield config.work
+
+
+def describe(config: Config, data: Data) -> dict[str, str]:
+    return {
+        "source": f"MNIST from {data.source.rpartition('/')[2]}, {data.train.label.size:,} "
+        f"and {data.test.label.size:,} digits, each at {len(network.angles)} angles, "
+        "bilinear",
+        "sha256 of the training images": data.digest,
+        "training": f"{config.seeds} seeds; {len(data.fit):,} digits to train on, "
+        f"{len(data.validation):,} for validation; all accuracies on the test digits",
+    }
+
+
+def run(config: Config) -> Results:
+    config = prepare(config)
+    data = load(config)
+    about = describe(config, data)
+    console.print(f"[bold]Data.[/bold] {about['source']}\n{about['training']}\n")
+    with training_folder(config) as work:
+        trainer = Trainer(config, data, work)
+        found = {name: [] for name in nets}
+        pictures, steps = {}, {}
+
+        def study(name, state):
+            steps[name] = state.step
+            for s in range(config.seeds):
+                with console.status(f"{name}: features of seed {s}"):
+                    each, picture = examine(
+                        one(state.weights, s), data, config, why=name == nets[0]
+                    )
+                found[name].append(each)
+                pictures.setdefault(name, picture)
+
+        lenet, mu, pair, classwise = nets
+        study(lenet, trainer(lenet, network.Softmax()))
+        targets = np.stack([each.statistics.targets for each in found[lenet]])
+        study(mu, trainer(mu, network.Means(jnp.asarray(targets))))
+        study(pair, trainer(pair, pairs(config)))
+        classes = network.Classes(layer_weights(config))
+        study(classwise, trainer(classwise, classes))
+        opened = open_set(trainer, config, data)
+    report(found, opened, steps)
+    return Results(
+        arrays=gather_arrays(found, opened, pictures),
+        rows=gather_rows(found, opened),
+        figures=draw(found, opened, pictures),
+        data=about,
+        config=config,
+    )
+
+
+if __name__ == "__main__":
+    launch("mnist_invariance", Config, run, __doc__)

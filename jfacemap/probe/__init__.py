@@ -1,0 +1,1 @@
+"""What embeddings know: attributes, angles, classes, and how it is laid out."""

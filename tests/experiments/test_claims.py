@@ -1,0 +1,80 @@
+"""The ledger's entries, and its verdicts on runs made up for the purpose."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from experiments import claims
+from experiments.ledger import ledger
+from experiments.ledger.entry import Claim, counted, off_diagonal, Outcome, own, read_runs
+
+
+def save_run(folder, experiment, source, **arrays):
+    folder.mkdir(parents=True)
+    record = {"experiment": experiment, "data": {"source": source}, "config": {}}
+    (folder / "record.json").write_text(json.dumps(record))
+    np.savez(folder / "results.npz", **arrays)
+    (folder / "results.csv").write_text("kind\nlinear\n")
+
+
+def test_every_entry_has_a_name_of_its_own_and_a_test_or_a_reason():
+    names = [claim.name for claim in ledger]
+    assert len(set(names)) == len(names) >= 60
+    for claim in ledger:
+        assert claim.says and claim.source and (claim.test is None) == bool(claim.why)
+        if claim.experiment is not None:
+            assert importlib.util.find_spec(f"experiments.{claim.experiment}"), claim.name
+
+
+def test_what_published_tables_decide_is_recomputed():
+    lines = [claims.judge(c, {}) for c in ledger if c.test and c.experiment is None]
+    verdicts = {line.claim.name: line.verdict for line in lines}
+    assert verdicts["000-native-mean"] == verdicts["000-order-of-models"] == "holds"
+    assert verdicts["002-stated-median"] == "fails"
+    assert verdicts["002-percents-are-those-of-accuracies"] == "fails"
+    assert {line.data for line in lines if "TAR" in line.claim.says} == {"published tables"}
+
+
+def test_a_run_decides_unless_it_is_missing_or_simulated(tmp_path):
+    claim = next(c for c in ledger if c.name == "000-unmapped-is-random")
+    assert claims.judge(claim, {}).verdict == "no run"
+    tar = np.full((2, 2, 1), 0.9)
+    for source, off, verdict in (("real", 0.01, "holds"), ("real", 0.5, "fails"),
+                                 ("simulated", 0.01, "untestable here")):  # fmt: skip
+        tar[0, 1] = tar[1, 0] = off
+        folder = tmp_path / f"{source} {off}"
+        arrays = {"identity/tar": tar, "fars": np.array([0.01])}
+        save_run(folder / "run", "canonical_faces", source, **arrays)
+        assert claims.judge(claim, read_runs([folder])).verdict == verdict
+
+
+def test_an_array_that_is_gone_is_an_error(tmp_path, capsys):
+    save_run(tmp_path / "run", "canonical_faces", "real", fars=np.array([0.01]))
+    with pytest.raises(SystemExit):
+        claims.run(claims.Config(runs=(tmp_path,)))
+    assert "000-unmapped-is-random: canonical_faces has no array" in capsys.readouterr().out
+
+
+def test_a_whole_ledger_needs_every_run(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        claims.run(claims.Config(runs=(tmp_path,), whole=True))
+    told = capsys.readouterr().out
+    assert told.startswith("no run of ") and "canonical_faces" in told
+
+
+def test_the_page_has_a_line_for_every_claim(tmp_path):
+    results = claims.run(claims.Config(runs=(tmp_path,), page=tmp_path / "claims.md"))
+    text = (tmp_path / "claims.md").read_text()
+    assert text.count("\n| ") == len(ledger) + 1 and "| no run |" in text
+    assert sum(int(results.arrays[v]) for v in claims.verdicts) == len(ledger)
+
+
+def test_cells_and_counts():
+    table = np.arange(9).reshape(3, 3)
+    assert off_diagonal(table).tolist() == [1, 2, 3, 5, 6, 7]
+    assert own(table).tolist() == [0, 4, 8]
+    assert counted(3, 3) == Outcome("3 of 3", True) and not counted(0, 0).holds
+    assert not counted(2, 3, "why").holds and counted(2, 3, "why").value == "2 of 3; why"
+    assert Claim("n", "s", "says", "", None, None, "why").function == ""
