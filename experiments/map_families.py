@@ -7,7 +7,6 @@ cross-validation; and TAR of the maps, fitted on all fit rows, on people of no f
 
 import dataclasses
 import pathlib
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -19,6 +18,7 @@ import tyro
 from rich.table import Table
 
 import jfacemap as jfm
+from jfacemap.data.arrays import new_file
 from jfacemap.plot.ladder import plot_ladder
 from jfacemap.study.ladder import families
 
@@ -105,8 +105,7 @@ def climb(config: Config, faces, spaces, used, held, fold, names) -> Iterator:
             progress(done, len(todo))
             kept = None if config.keep is None else kept_as(config, faces, names, i, j)
             if kept is not None and kept.exists():
-                with np.load(kept) as file:
-                    yield (i, j), Pair(**{key: file[key] for key in file.files})
+                yield (i, j), read(kept)
                 continue
             x, y = spaces[i], spaces[j]
             key = jax.random.key(config.seed)
@@ -118,7 +117,7 @@ def climb(config: Config, faces, spaces, used, held, fold, names) -> Iterator:
                 choice("ridge"),
             )  # fmt: skip
             if kept is not None:
-                write(kept, dataclasses.asdict(pair))
+                write(kept, pair)
             yield (i, j), pair
 
 
@@ -129,12 +128,16 @@ def kept_as(config: Config, faces, names, i: int, j: int) -> pathlib.Path:
     return config.keep / f"{faces.names[i]}-{faces.names[j]}-{way}.npz"
 
 
-def write(path: pathlib.Path, arrays) -> None:
+def write(path: pathlib.Path, pair: Pair) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        np.savez(file, **arrays)
-    pathlib.Path(file.name).replace(path)
+    with new_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **dataclasses.asdict(pair))
+
+
+def read(path: pathlib.Path) -> Pair:
+    with np.load(path) as file:
+        return Pair(**{name: file[name] for name in file.files})
 
 
 def tar_of(mapped, target, same, valid) -> float:
