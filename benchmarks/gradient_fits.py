@@ -36,7 +36,7 @@ def rows_at(size: Size, d: int) -> list[Row]:
         return jfm.fit_gradient(
             key, x, y, init=start, loss=jfm.losses.distance, optimizer=optimizer,
             steps=steps, batch_size=batch,
-        ).map.weight  # fmt: skip
+        ).map.as_affine().weight  # fmt: skip
 
     together = eqx.filter_jit(eqx.filter_vmap(one))
     alone = np.stack([np.asarray(one(key)) for key in keys[:3]])

@@ -28,7 +28,7 @@ def run(size: Size) -> list[Row]:
 
     def by_sklearn():
         model = RidgeCV(alphas, cv=split, scoring=plain).fit(a, b)
-        return model.alpha_, model.coef_.T
+        return model.alpha_, np.asarray(model.coef_).T
 
     def by_loop():
         """What RidgeCV does, without its grid search: one fit a fold and ridge."""
@@ -38,7 +38,7 @@ def run(size: Size) -> list[Row]:
                 model = Ridge(alpha, solver="cholesky").fit(a[train], b[train])
                 error[i] += np.sum((model.predict(a[held]) - b[held]) ** 2)
         best = alphas[np.argmin(error)]
-        return best, Ridge(best, solver="cholesky").fit(a, b).coef_.T
+        return best, np.asarray(Ridge(best, solver="cholesky").fit(a, b).coef_).T
 
     def ours():
         path = jfm.fit_ridge_path(x, y, grid, folds=folds)

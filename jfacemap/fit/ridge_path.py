@@ -124,6 +124,7 @@ def fit_ridge_path(
 
     The error of a map is the squared length of $xW + b - y$, found from moments in float64:
     an error below 1e-14 of the spread of y is rounding. NaN in a used row makes all NaN.
+    Reverse-mode derivatives are NaN where two eigenvalues of the Gram matrix are equal.
     Raises `ValueError` for folds or ridges that cannot be.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)

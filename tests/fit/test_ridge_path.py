@@ -113,6 +113,17 @@ def test_vmap_is_a_loop_and_solve_is_fit(getkey):
         assert tree_allclose(one, solved, rtol=1e-5, atol=1e-6)
 
 
+def test_errors_have_a_slope(getkey):
+    """Of the source rows, by reverse mode; against a difference."""
+    x, y, _ = random_pairs(getkey)
+    fold = np.arange(40) // 4 % 3
+    error = lambda x: jfm.fit_ridge_path(x, y, ridges, folds=fold).error[1]
+    slope = jax.jit(jax.grad(error))(x)
+    step = jr.normal(getkey(), x.shape)
+    change = (error(x + 1e-2 * step) - error(x - 1e-2 * step)) / 2e-2
+    np.testing.assert_allclose(jnp.sum(slope * step), change, rtol=1e-2)
+
+
 def test_the_default_grid_is_on_the_scale_of_the_rows(getkey):
     x, y, _ = random_pairs(getkey)
     centred = np.float64(x) - np.float64(x).mean(axis=0)
