@@ -22,6 +22,8 @@ Name = typing.Literal[
     "sweep",
     "verification",
     "whole_table",
+    "ridge_path",
+    "gradient_fits",
     "stream",
     "store_io",
     "embed_images",

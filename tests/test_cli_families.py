@@ -22,18 +22,17 @@ def rows():
     return (jfm.unit(np.load(f).astype(np.float32)) for f in ("a.npy", "b.npy"))
 
 
-@pytest.mark.parametrize("batch", (2**22, 100), ids=("one batch", "many"))
-def test_ridge_and_rank_are_chosen_as_by_the_library(folder, capsys, monkeypatch, batch):
-    monkeypatch.setattr(stream, "batch_numbers", batch)
-    who, (x, y) = np.load("who.npy"), rows()
+def test_ridge_and_rank_are_chosen_as_by_the_library(folder, capsys, monkeypatch):
+    monkeypatch.setattr(stream, "batch_numbers", 100)  # 12 rows at a time
+    folds = jfm.group_moments(*rows(), jfm.assign_folds(np.load("who.npy"), 3))
     out = ok(capsys, f"{fit} --kind ridge --groups who.npy --folds 3")
-    path = jfm.fit_ridge_path(x, y, folds=3, groups=who)
+    path = jfm.solve_ridge_path(folds)
     assert tree_allclose(load("m.safetensors"), path.map, rtol=1e-4, atol=1e-5)
     assert f"{path.ridge:.4g}, number {int(path.best) + 1} of 21" in out
     assert f"{path.error[path.best] / path.spread:.4f} of the target's spread" in out
     assert read_header("m.safetensors").metadata["ridge"].startswith(f"{path.ridge:.4g}")
     out = ok(capsys, f"{fit} --kind low-rank --groups who.npy --folds 3 --force")
-    path = jfm.fit_low_rank_path(x, y, folds=3, groups=who)
+    path = jfm.solve_low_rank_path(folds, [1, 2, 4, 7])
     m = load("m.safetensors")
     assert isinstance(m, jfm.LowRankMap) and m.left.shape[1] == path.rank
     truth = path.map.as_affine()
@@ -44,7 +43,7 @@ def test_ridge_and_rank_are_chosen_as_by_the_library(folder, capsys, monkeypatch
 
 def test_a_rank_may_be_given(folder, capsys):
     ok(capsys, f"{fit} --kind low-rank --rank 3")
-    truth = jfm.fit_low_rank(*rows(), 3)
+    truth = jfm.solve_low_rank(jfm.pair_moments(*rows()), 3)
     assert tree_allclose(load("m.safetensors").as_affine(), truth.as_affine(), atol=1e-5)
 
 

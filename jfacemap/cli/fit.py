@@ -240,8 +240,10 @@ def _fit(c: Options, spaces, x, y, w, parts, moments, dtype):
             pieces = [
                 _prepare(spaces, batch) for batch in batches([x, y, w], dtype, "reading")
             ]
-            rows = [jnp.concatenate(side)[: len(x)] for side in zip(*pieces, strict=True)]
-            return descend(c, start, *rows, labels)
+            x, y, w = (
+                jnp.concatenate(side)[: len(x)] for side in zip(*pieces, strict=True)
+            )
+            return descend(c, start, x, y, w, labels)
     return _solve(c, moments, *widths, dtype), {}
 
 

@@ -124,6 +124,7 @@ def fit_ridge_path(
 
     The error of a map is the squared length of $xW + b - y$, found from moments in float64:
     an error below 1e-14 of the spread of y is rounding. NaN in a used row makes all NaN.
+    Reverse-mode derivatives are NaN where two eigenvalues of the Gram matrix are equal.
     Raises `ValueError` for folds or ridges that cannot be.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
@@ -176,8 +177,10 @@ def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
     folds, ridges = widen((folds, ridges), dtype)
     whole = all_but(folds, -1)
     if ridges is None:
-        ridges = _mean_eigenvalue_kernel(dtype, whole, bias=bias)
-        ridges = ridges * np.geomspace(1e-8, 1e2, 21).astype(dtype)
+        # No table of constants, which would be float64 in programs that have none.
+        step = jnp.log(jnp.asarray(10, dtype)) / 2
+        steps = jnp.exp(step * (jnp.arange(21, dtype=dtype) - 16))
+        ridges = steps * _mean_eigenvalue_kernel(dtype, whole, bias=bias)
     gains = lambda fitted: jax.vmap(fitted.gain)(ridges)
 
     def judge(train, fold):

@@ -5,6 +5,7 @@ affine map, one with a ridge, a small network. A freer family fits the rows bett
 case; whether it fits other people better is what the ladder shows.
 """
 
+import functools as ft
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -109,8 +110,9 @@ def map_ladder(
     - `ridges`, `ranks`: to choose from, by cross-validation among the folds left (nested:
       the fold that judges never chooses). By default those of `fit_ridge_path`, and powers
       of two below min(d, k): of all ranks a map is affine.
-    - `hidden`, `steps`, `batch_size`: of the network (`mlp_map`). It starts as a ridge
-      map, one of the folds left tells when it was best, and neither is fitted on that.
+    - `hidden`, `steps`, `batch_size`: of the network (`mlp_map`). It starts as a map of the
+      ridge chosen; one of the folds left tells when it was best, and neither is fitted on
+      that.
     - `progress`: called with fits done and their number.
 
     Rows are summed once for all but the network. Raises `ValueError` for unknown families,
@@ -126,7 +128,8 @@ def map_ladder(
         raise ValueError(f"A ladder takes three folds or more; got {number}.")
     w = np.ones(len(fold), np.float32) if weights is None else np.asarray(weights)
     rows = Rows(key, x, y, w, fold, group_moments(x, y, fold, weights))
-    tools = Tools(ridges, ranks, hidden, steps, batch_size)
+    path = ft.cache(lambda k: solve_ridge_path(rows.apart(k), ridges))
+    tools = Tools(path, ranks, hidden, steps, batch_size)
     names = tuple(name for name in _ladder if name in families)
     total = len(names) * (number + 1)
     error, cosine = np.zeros((2, len(names), number))
@@ -156,22 +159,22 @@ class Rows(eqx.Module):
     fold: np.ndarray
     moments: Any
 
-    def without(self, k: int):
-        """Moments of all folds but one together; of all if k is -1."""
-        here = np.arange(self.fold.max() + 1) != k
+    def without(self, *k: int):
+        """Moments of all folds but some together; of all if k is -1."""
+        here = ~np.isin(np.arange(self.fold.max() + 1), k)
         return merge_groups(self.moments, here.astype(self.moments.mass.high.dtype))
 
-    def apart(self, *k: int):
-        """Moments of the folds; nothing in folds k. One program serves every k."""
-        here = ~np.isin(np.arange(self.fold.max() + 1), k)
+    def apart(self, k: int):
+        """Moments of the folds; nothing in fold k. One program serves every k."""
+        here = np.arange(self.fold.max() + 1) != k
         empty = lambda leaf: jnp.where(here.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0)
         return jax.tree.map(empty, self.moments)
 
 
 class Tools(eqx.Module):
-    """Settings of the families that have any."""
+    """Settings of the families that have any, and the ridge path without a fold."""
 
-    ridges: Any
+    path: Callable
     ranks: Any
     hidden: int
     steps: int
@@ -191,14 +194,14 @@ def _low_rank(rows: Rows, tools: Tools, k: int):
 
 
 def _ridge(rows: Rows, tools: Tools, k: int):
-    path = solve_ridge_path(rows.apart(k), tools.ridges)
+    path = tools.path(k)
     return path.map, path.ridge
 
 
 def _mlp(rows: Rows, tools: Tools, k: int):
     start, batches = jax.random.split(jax.random.fold_in(rows.key, k + 1))
     judge = (k + 1) % (int(rows.fold.max()) + 1)
-    base = solve_ridge_path(rows.apart(k, judge), tools.ridges).map
+    base = solve_affine(rows.without(k, judge), ridge=tools.path(k).ridge)
     length = np.sqrt(np.average(np.sum(np.square(rows.x), axis=1), weights=rows.weights))
     init = mlp_map(start, base, tools.hidden, length=jnp.asarray(length, jnp.float32))
     fit = fit_gradient(

@@ -131,8 +131,10 @@ def test_it_stops_when_held_out_pairs_gain_no_more():
     np.testing.assert_allclose(away.held_out[at], loss, rtol=1e-5)
 
 
-def test_rows_of_a_source():
-    source = ArrayRows(x), ArrayRows(y)
+def test_rows_of_a_source(tmp_path):
+    with jfm.data.EmbeddingStore.create(tmp_path / "x.zarr", 4) as store:
+        store.append(x)
+    source = store, ArrayRows(y)
     held = x[:20], y[:20]
     options = {"optimizer": falling, "steps": 300, "batch_size": 20}
     fit = jfm.fit_gradient(key, *source, init=nothing, **options)

@@ -113,6 +113,17 @@ def test_vmap_is_a_loop_and_solve_is_fit(getkey):
         assert tree_allclose(one, solved, rtol=1e-5, atol=1e-6)
 
 
+def test_errors_have_a_slope(getkey):
+    """Of the source rows, by reverse mode; against a difference."""
+    x, y, _ = random_pairs(getkey)
+    fold = np.arange(40) // 4 % 3
+    error = lambda x: jfm.fit_ridge_path(x, y, ridges, folds=fold).error[1]
+    slope = jax.jit(jax.grad(error))(x)
+    step = jr.normal(getkey(), x.shape)
+    change = (error(x + 1e-2 * step) - error(x - 1e-2 * step)) / 2e-2
+    np.testing.assert_allclose(jnp.sum(slope * step), change, rtol=1e-2)
+
+
 def test_the_default_grid_is_on_the_scale_of_the_rows(getkey):
     x, y, _ = random_pairs(getkey)
     centred = np.float64(x) - np.float64(x).mean(axis=0)
@@ -153,7 +164,8 @@ def test_bad_input(getkey):
 def test_nan_is_loud_unless_its_row_has_no_weight(getkey):
     x, y, w = random_pairs(getkey)
     bad = x.at[3, 0].set(jnp.nan)
-    path = lambda x, w: jfm.fit_ridge_path(x, y, ridges, folds=3, weights=w)
+    fold = jfm.assign_folds(np.arange(40) // 4, 3)  # a program that is there already
+    path = lambda x, w: jfm.fit_ridge_path(x, y, ridges, folds=fold, weights=w)
     assert np.isnan(path(bad, w).error).all() and np.isnan(path(bad, w).map.weight).all()
     rest = w.at[3].set(0)
     assert tree_allclose(path(bad, rest), path(x, rest), rtol=1e-6)

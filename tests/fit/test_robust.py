@@ -52,23 +52,26 @@ def test_matches_reweighting_by_hand(loss):
 def test_distance_is_the_objective_of_the_paper():
     """Unsquared lengths, paper 000, eq. 2: a general minimiser finds the same map."""
     x, y, _ = pairs(1, n=40, swapped=0.1)
-    a, b = np.float64(x), np.float64(y)
+    a, b = np.c_[np.float64(x), np.ones(40)], np.float64(y)
 
     def objective(flat):
-        left = a @ flat.reshape(6, 4) - b
+        left = a @ flat.reshape(7, 4) - b
         r = np.linalg.norm(left, axis=1)
         return r.sum(), (a.T @ (left / r[:, None])).ravel()
 
-    start = least_squares(x, y)[0].ravel()
+    start = least_squares(a, b)[0].ravel()
     theirs = scipy.optimize.minimize(
         objective, start, jac=True, method="BFGS", options={"gtol": 1e-9}
     )
-    ours = jfm.fit_robust(x, y, kind="linear", loss="distance", steps=500, tolerance=1e-9)
-    assert relative_error(ours.map.weight, theirs.x.reshape(6, 4)) < 1e-5
-    assert objective(np.float64(ours.map.weight).ravel())[0] <= theirs.fun * (1 + 1e-7)
+    given = {"loss": "distance", "weights": np.ones(40, np.float32)}
+    m = jfm.fit_robust(x, y, **given, steps=500, tolerance=1e-9).map
+    ours = np.concatenate([m.weight, m.bias[None]])
+    assert relative_error(ours, theirs.x.reshape(7, 4)) < 1e-5
+    assert objective(np.float64(ours).ravel())[0] <= theirs.fun * (1 + 1e-7)
 
 
 every = "huber", "distance", "trimmed"
+ones = np.ones(200, np.float32)  # weights, so that most tests share their programs
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_breakdown(kind, losses):
         y = np.float32(y)
         gap["squares", swapped] = off(plain.get(kind, jfm.fit_similarity)(x, y))
         for loss in losses:
-            robust = jfm.fit_robust(x, y, kind=kind, loss=loss)
+            robust = jfm.fit_robust(x, y, kind=kind, loss=loss, weights=ones)
             gap[loss, swapped] = off(robust.map)
             if loss == "trimmed":  # at 0.45 of wrong pairs too
                 share = np.asarray(robust.weights)
@@ -106,9 +109,10 @@ def test_breakdown(kind, losses):
 def test_nothing_is_lost_where_all_is_well():
     x, y, _ = pairs(6)
     gap = lambda m: np.abs(m.weight - truth).max()
-    assert gap(jfm.fit_robust(x, y).map) < 1.5 * gap(jfm.fit_affine(x, y))
+    robust = jfm.fit_robust(x, y, weights=ones)
+    assert gap(robust.map) < 1.5 * gap(jfm.fit_affine(x, y))
     exact = np.float32(x @ truth)  # residuals are all rounding
-    ours = jfm.fit_robust(x, exact, kind="linear", loss="trimmed", keep=0.9)
+    ours = jfm.fit_robust(x, exact, loss="trimmed", keep=0.9, weights=ones)
     assert relative_error(ours.map.weight, truth) < 1e-5
 
 
@@ -116,7 +120,8 @@ def test_trimming_lowers_its_objective_step_by_step():
     x, y, _ = pairs(7, swapped=0.3)
 
     def objective(steps):
-        r = jfm.fit_robust(x, y, loss="trimmed", steps=steps).residuals
+        fit = jfm.fit_robust(x, y, loss="trimmed", steps=steps, weights=ones)
+        r = fit.residuals
         return np.sort(np.float64(r) ** 2)[:100].sum()
 
     values = [objective(steps) for steps in (1, 2, 5, 50)]
