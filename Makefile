@@ -2,7 +2,8 @@
 # interpreter and is not touched, whether it is externally managed or not.
 #
 #   make demo     fit and judge maps between the bundled face models (ARGS=--quick: a taste)
-#   make test     run the tests                                     (ARGS="-k rotation -x")
+#   make test     run the tests, all but slow ones                  (ARGS="-k rotation -x")
+#   make test-all run the slow ones, too
 #   make lint     ruff and pyright
 #   make bench    time against NumPy, write benchmarks/RESULTS.md   (ARGS=--tiny)
 #   make clean    remove the environment and what tools left behind; results stay
@@ -11,13 +12,16 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all lint bench clean
 
 demo: $(VENV)/.base
 	$(PY) -m experiments.canonical_faces $(ARGS)
 
 test: $(VENV)/.test
 	$(PY) -m pytest -n 2 --dist loadscope $(ARGS)
+
+test-all: ARGS += -m "slow or not slow"
+test-all: test
 
 lint: $(VENV)/.dev
 	$(PY) -m ruff check .

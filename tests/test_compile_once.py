@@ -22,6 +22,7 @@ fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
 arrays = {
     "prior": np.float32(ridges),
     "C": np.float32((0.1, 1.0, 3.0)),
+    "threshold": np.float32((0.5, 1.0, 2.0)),
     "bits": np.int32((1, 2, 4)),
     "fars": [np.float32(far) for far in fars],
     "ridge": np.float32(ridges),
@@ -57,6 +58,22 @@ sweeps = {
     "pool_templates weights": (pool, weights),
     "pool_mapped weights": (pool_through, weights),
     "fit_by_identity ridge": (by_identity, ridges),
+    "fit_low_rank ridge": (lambda r: jfm.fit_low_rank(x, y, 2, ridge=r), ridges),
+    "fit_cca ridge": (lambda r: jfm.fit_cca(x, y, ridge=r), ridges),
+    "fit_robust ridge": (lambda r: jfm.fit_robust(x, y, ridge=r), ridges),
+    "fit_robust threshold": (lambda c: jfm.fit_robust(x, y, threshold=c), (0.5, 1.0, 2.0)),
+    "fit_ridge_path ridges": (
+        lambda r: jfm.fit_ridge_path(x, y, r, folds=ids % 2).maps.weight,
+        [np.float32(pair) for pair in ((0.1, 1.0), (2.0, 1.0), (0.0, 3.0))],
+    ),
+    "fit_gradient weights": (
+        lambda w: (
+            jfm.fit_gradient(
+                jr.key(0), x, y, init=jfm.identity_map(4), steps=3, weights=w
+            ).map
+        ),
+        weights,
+    ),
     "fit_ridge ridge": (lambda r: jfm.fit_ridge(x, y, ridge=r), ridges),
     "fit_svm C": (
         lambda c: jfm.fit_svm(x, np.sign(y[:, :2]), jnp.reshape(c, 1)),
