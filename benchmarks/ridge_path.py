@@ -69,7 +69,7 @@ def run(size: Size) -> list[Row]:
     task = f"{ridges} ridges x {folds} folds, {n} x {d} to {d}"
     times = race(sides, min(size.rounds, 3))
     return [
-        Row(task, times, path, baseline=theirs, must=10, stretch=20),
+        Row(task, times, path, baseline=theirs),
         Row(task, times, path, baseline=loop),
     ]
 
