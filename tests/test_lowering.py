@@ -52,9 +52,9 @@ scores, genuine = shape(20, 20), jax.ShapeDtypeStruct((20, 20), bool)
 by_identity, some_key = jfm.pair_by_identity(ids // 2, ids // 2), jax.random.key(0)
 table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
 
-energy = of(lambda *rows: jfm.compare.energy_moments(rows), x, y, z)
+energy, two = of(lambda *rows: jfm.compare.energy_moments(rows), x, z), of(join, x, z)
 heads = [jfm.Head(np.ones((d, 5), np.float32), np.ones(5, np.float32)) for d in (6, 4)]
-space = of(jfm.fit_canonical, joint)
+space = of(jfm.fit_canonical, two)
 
 neighbourhoods = jfm.KNearest((2, 3)), jfm.Ball(0.5), jfm.RelativeBall(0.5), jfm.AllPairs()
 labels = jax.ShapeDtypeStruct((20,), jnp.int32)
@@ -109,31 +109,32 @@ cases = {
         for kind in ("identity", "linear", "affine", "rotation")
     },
     **{
-        f"fit_canonical {kind}": (lambda joint, k=kind: jfm.fit_canonical(joint, k), joint)
+        f"fit_canonical {kind}": (lambda joint, k=kind: jfm.fit_canonical(joint, k), two)
         for kind in ("rotation", "correlation")
     },
-    "canonical_agreement": (jfm.canonical_agreement, space, joint),
+    "canonical_agreement": (jfm.canonical_agreement, space, two),
     "pair_residuals": (jfm.pair_residuals, table, joint),
     "shared_parts": (
         lambda joint, *heads: jfm.shared_parts(
             joint, joint, [jfm.head_split(h) for h in heads], 0, 1
         ),
-        *(of(join, x, z), *heads),
+        *(two, *heads),
     ),
     "composition_errors": (jfm.composition_errors, table, joint),
     "map_residual": (jfm.map_residual, maps[1], pair),
-    "energy_moments": (lambda *rows: jfm.compare.energy_moments(rows), x, y, z),
-    "merge energy": (jfm.merge, energy, energy),
+    "merge energy": (
+        lambda a, *rows: jfm.merge(a, jfm.compare.energy_moments(rows)),
+        *(energy, x, z),
+    ),
     **{
         f"compare {index}": (getattr(jfm.compare, index), given)
         for index, given in (
-            ("linear_cka", joint),
+            ("linear_cka", two),
             ("debiased_cka", energy),
             ("rsa", energy),
-            ("mean_cca", joint),
-            ("svcca", joint),
-            ("pwcca", joint),
-            ("procrustes_distance", joint),
+            ("mean_cca", two),
+            ("pwcca", two),
+            ("procrustes_distance", two),
             ("classical_mds", shape(5, 5)),
         )
     },

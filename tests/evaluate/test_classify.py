@@ -25,20 +25,20 @@ def truth(x, labels, top):
     return [right[0], near[0], right[1], near[1], order[0][:, 0] == order[1][:, 0]]
 
 
-@pytest.mark.parametrize("tile", (50, 8))
-def test_answers_are_those_of_numpy(monkeypatch, tile):
-    monkeypatch.setattr(classify, "tile_rows", tile)
-    jax.clear_caches()
-    found = jfm.swap_accuracy(m, x, labels, source, target, top=3)
-    for ours, true in zip(jax.tree.leaves(found), truth(x, labels, 3), strict=True):
+@pytest.mark.parametrize("n", (50, 43))
+def test_answers_are_those_of_numpy(monkeypatch, n):
+    if n == 43:  # in tiles of 8, the last of which overlaps the one before
+        monkeypatch.setattr(classify, "tile_rows", 8)
+    some, named = x[:n], labels[:n]
+    found = jfm.swap_accuracy(m, some, named, source, target, top=3)
+    for ours, true in zip(jax.tree.leaves(found), truth(some, named, 3), strict=True):
         np.testing.assert_array_equal(ours, true)
-    right, near, own, _, agree = truth(x, labels, 3)
+    right, near, own, _, agree = truth(some, named, 3)
     assert found.accuracy == pytest.approx(right.mean())
     assert found.change == pytest.approx(100 * (right.mean() / own.mean() - 1))
     assert found.agreement == pytest.approx(agree.mean())
     assert found.top_accuracy == pytest.approx(near.mean())
     assert 0 < found.accuracy < found.top_accuracy < 1
-    jax.clear_caches()
 
 
 def test_equal_logits_rank_by_class():

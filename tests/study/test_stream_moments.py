@@ -52,7 +52,7 @@ def test_moments_are_those_of_all_rows(places, place):
 
 
 def test_rows_are_scaled_if_asked():
-    ours = jfm.stream_pair_moments(x, y, normalize=True, batch_rows=50)
+    ours = jfm.stream_pair_moments(x, y, normalize=True, batch_rows=103)
     true = jfm.pair_moments(jfm.unit(x), jfm.unit(y))
     np.testing.assert_allclose(np.asarray(ours.xy), np.asarray(true.xy), atol=2e-2)
     assert np.asarray(ours.xx).trace() < 104
@@ -136,13 +136,13 @@ def test_says_what_is_wrong(tmp_path, unchecked_types):
         stream(x, y, -w)
     with pytest.raises(ValueError, match=r"ends in \.safetensors"):
         stream(x, y, checkpoint=tmp_path / "m.npz")
-    stream(x, y, checkpoint=file, batch_rows=50)
+    stream(x, y, checkpoint=file, batch_rows=20)
     for other, match in (
         (lambda: stream(x, y, checkpoint=file, batch_rows=40), r"another way \(batch_rows"),
-        (lambda: stream(x + 1, y, checkpoint=file, batch_rows=50), r"way \(rows"),
-        (lambda: stream(x, y, w, checkpoint=file, batch_rows=50), r"way \(rows"),
+        (lambda: stream(x + 1, y, checkpoint=file, batch_rows=20), r"way \(rows"),
+        (lambda: stream(x, y, w, checkpoint=file, batch_rows=20), r"way \(rows"),
         (
-            lambda: jfm.stream_joint_moments([x, y], checkpoint=file, batch_rows=50),
+            lambda: jfm.stream_joint_moments([x, y], checkpoint=file, batch_rows=20),
             r"another way \(models",
         ),
     ):

@@ -26,10 +26,10 @@ def rank_rsa(
 
     Representational similarity analysis (Kriegeskorte, Mur & Bandettini, 2008). Cosines
     are counted in 2^20 bins of width 2e-6; ties, and cosines of one bin, share their mean
-    rank: the error is some 1e-6, against exact ranks of float64. No n x n matrix is held,
-    whatever n. A zero row has cosine 0 with all. NaN in the row and column of a model that
-    has one, or whose cosines are all in one bin. Raises `ValueError` if rows do not pair
-    up.
+    rank: against exact ranks of float64 the error is 4e-6 with 45 rows and falls as they
+    grow in number. No n x n matrix is held, whatever n. A zero row has cosine 0 with all.
+    NaN in the row and column of a model that has one, or whose cosines are all in one bin.
+    Raises `ValueError` if rows do not pair up.
     """
     if isinstance(embeddings, Mapping):
         embeddings = tuple(embeddings.values())

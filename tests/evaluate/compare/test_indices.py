@@ -130,17 +130,17 @@ def test_nan_is_seen(name):
 
 @pytest.mark.parametrize("metric", ("cosine", "euclidean"))
 def test_tiles_that_do_not_divide(monkeypatch, metric):
-    """Tiles of 7 of 60 rows: the last overlaps the one before."""
-    monkeypatch.setattr(neighbours, "tile_numbers", 7 * 60)
-    monkeypatch.setattr(ranks, "tile_numbers", 7 * 60)
-    jax.clear_caches()
-    ours = compare.mutual_neighbours(spaces, 6, metric=metric)
-    true = [[oracles.mutual_neighbours(x, y, 6, metric) for y in spaces] for x in spaces]
+    """Tiles of 7 of 45 rows: the last overlaps the one before."""
+    monkeypatch.setattr(neighbours, "tile_numbers", 7 * 45)
+    monkeypatch.setattr(ranks, "tile_numbers", 7 * 45)
+    some = [x[:45] for x in spaces[:2]]  # as no other test has: compiled here
+    ours = compare.mutual_neighbours(some, 6, metric=metric)
+    true = [[oracles.mutual_neighbours(x, y, 6, metric) for y in some] for x in some]
     np.testing.assert_allclose(ours, true, atol=1e-6)
     if metric == "cosine":
-        ours = compare.rank_rsa(spaces)
-        np.testing.assert_allclose(ours, truth("rank_rsa", spaces), atol=1e-5)
-    jax.clear_caches()
+        ours = compare.rank_rsa(some)
+        # Of 990 crowded cosines those that share a bin move it by 4e-6.
+        np.testing.assert_allclose(ours, truth("rank_rsa", some), atol=1e-5)
 
 
 def test_layout_has_the_distances():
