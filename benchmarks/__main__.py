@@ -24,6 +24,8 @@ Name = typing.Literal[
     "stream",
     "energy",
     "attribute_ks",
+    "svm_probes",
+    "train_seeds",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

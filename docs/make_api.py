@@ -17,6 +17,7 @@ rooms = {
     "Fits": ("fit",),
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
+    "Probes": ("probe",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }
@@ -26,7 +27,8 @@ opening = """\
 Written by `python docs/make_api.py` from docstrings, see `help(jfm.fit_linear)`.
 Arrays are (n, d), rows are samples, the source first. Docstrings name papers by number:
 paper 000 is *Canonical Face Embeddings* (McNeely-White, Sattelberg, Blanchard & Beveridge,
-2022), thesis 002 *Same Data, Same Features* (McNeely-White).
+2022), thesis 002 *Same Data, Same Features* (McNeely-White), paper 001 a book chapter on
+the invariance of deep features: attributes and pose of faces, rotated MNIST.
 """
 
 

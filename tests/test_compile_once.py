@@ -21,6 +21,7 @@ weights = [np.linspace(low, 1, 20, dtype=np.float32) for low in (0.0, 0.3, 0.5)]
 fars = [np.array(pair) for pair in ((1e-1, 1e-2), (0.5, 0.0), (1e-3, 1.0))]
 arrays = {
     "prior": np.float32(ridges),
+    "C": np.float32((0.1, 1.0, 3.0)),
     "bits": np.int32((1, 2, 4)),
     "fars": [np.float32(far) for far in fars],
     "ridge": np.float32(ridges),
@@ -55,6 +56,11 @@ sweeps = {
     "pool_templates weights": (pool, weights),
     "pool_mapped weights": (pool_through, weights),
     "fit_by_identity ridge": (by_identity, ridges),
+    "fit_ridge ridge": (lambda r: jfm.fit_ridge(x, y, ridge=r), ridges),
+    "fit_svm C": (
+        lambda c: jfm.fit_svm(x, np.sign(y[:, :2]), jnp.reshape(c, 1)),
+        list(map(jnp.float32, (0.1, 1.0, 3.0))),
+    ),
     "linkability prior": (lambda p: jfm.linkability(scores, genuine, prior=p), ridges[1:]),
     "Noise size": (lambda s: jfm.defences.Noise(jr.key(0), s)(x, ids), ridges),
     "Quantise bits": (lambda b: jfm.defences.Quantise(b)(x, ids), (1, 2, 4)),

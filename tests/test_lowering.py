@@ -49,6 +49,9 @@ by_identity, some_key = jfm.pair_by_identity(ids // 2, ids // 2), jax.random.key
 table, fars = of(lambda joint: jfm.fit_all_pairs(joint, "linear"), joint), (1e-1, 1e-2)
 
 neighbourhoods = jfm.KNearest((2, 3)), jfm.Ball(0.5), jfm.RelativeBall(0.5), jfm.AllPairs()
+labels = jax.ShapeDtypeStruct((20,), jnp.int32)
+svm = of(jfm.fit_svm, x, shape(20, 3), shape(2))
+
 weighted = lambda fit: lambda x, y, w, ridge: fit(x, y, weights=w, ridge=ridge)
 all_pairs = lambda kind: lambda joint: jfm.fit_all_pairs(joint, kind)
 few = lambda kind: lambda *rows: jfm.fit_few_rows(rows, kind)
@@ -111,6 +114,30 @@ cases = {
     **{f"pool_mapped {type(m).__name__}": (pool_through, m, x, w) for m in maps[:3]},
     "identity_moments": (lambda a, b: jfm.identity_moments(a, b, by_identity), x, z),
     "fit_by_identity": (lambda *r: jfm.fit_by_identity(r, [ids // 2] * 2), x, z),
+    "fit_svm": (lambda x, y, c: jfm.fit_svm(x, y, c), x, shape(20, 3), shape(2)),
+    "choose_penalty": (jfm.choose_penalty, svm, x, shape(20, 3)),
+    "error_split": (jfm.error_split, shape(20, 3, 2), shape(20, 3)),
+    "fit_ridge": (jfm.fit_ridge, x, z),
+    "fit_ridge weighted": (
+        lambda x, y, w, r: jfm.fit_ridge(x, y, weights=w, ridge=r),
+        *(x, w, w, scalar),
+    ),
+    "binned_absolute_error": (
+        lambda a, b: jfm.binned_absolute_error(a, b, fars[::-1]),
+        w,
+        w,
+    ),
+    "mean_activation_vectors": (
+        lambda x, y: jfm.mean_activation_vectors(x, y, classes=3),
+        *(x, labels),
+    ),
+    "classify_by_mav": (jfm.classify_by_mav, x, shape(3, 6)),
+    "scree": (jfm.scree, x),
+    "scree scaled": (lambda x: jfm.scree(x, scaled=True), x),
+    "block_diagonalize": (
+        lambda x, y: jfm.block_diagonalize(x, y, classes=3),
+        *(x, labels),
+    ),
     "linkability": (lambda s, g: jfm.linkability(s, g, bins=10), scores, genuine),
     "fuse_models": (
         lambda a, b: jfm.fuse_models([jfm.Templates(ids, a)], [jfm.Templates(ids, b)]),
@@ -197,6 +224,7 @@ host_only = {
     "ph_dimension",
     "compare_energies",
     "pair_histogram",
+    "error_intervals",
     "group_templates",
     "identify_mapped",
     "edit_derivatives",

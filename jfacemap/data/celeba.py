@@ -100,8 +100,8 @@ def _read_attributes(path: Path):
     for number, (name, *row) in head:
         if len(row) != len(names) or not set(row) <= {"-1", "0", "1"}:
             raise InputError(
-                f"{path}, line {number}: a file name and {len(names)} values -1 or 1 (0 for "
-                f"not known) are expected; there are {len(row)}."
+                f"{path}, line {number}: a file name and {len(names)} values -1 or 1 (0 "
+                f"for not known) are expected; there are {len(row)}."
             )
         if name in seen:
             raise InputError(f"{path}, line {number}: {name} is there a second time.")

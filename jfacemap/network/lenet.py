@@ -1,8 +1,8 @@
-"""The LeNet of Caffe's MNIST example, and what each of its layers says of an image.
+r"""The LeNet of Caffe's MNIST example, and what each of its layers says of an image.
 
 conv1 20 @ 5 x 5, max-pool 2, conv2 50 @ 5 x 5, max-pool 2, ip1 500, ReLU, ip2; nothing
-after the convolutions. Weights uniform in $\\pm\\sqrt{3 / \\text{fan in}}$ (Caffe's xavier),
-biases zero. Paper 001, section 4.1.
+after the convolutions. Weights uniform in $\pm\sqrt{3 / \text{fan in}}$ (Caffe's
+xavier), biases zero. Paper 001, section 4.1.
 """
 
 import functools as ft

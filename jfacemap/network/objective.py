@@ -16,6 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from ..core.linalg import matmul
+from ..core.types import Numeric
 from .lenet import Activations, apply_lenet
 
 
@@ -68,12 +69,12 @@ class Softmax(AbstractObjective):
 class Means(AbstractObjective):
     """ip1 regressed on a vector of its class: mu-LeNet. ip2 is left as it is."""
 
-    targets: Float[Array, "classes 500"]
+    targets: Float[Numeric, "*seeds classes 500"]
 
     def __call__(self, key, weights, digits, angle, image):
         """Euclidean loss of ip1 and the class's target."""
         seen = apply_lenet(weights, digits.take(angle, image))
-        return _euclidean_loss(seen.ip1, self.targets[digits.label[image]])
+        return _euclidean_loss(seen.ip1, jnp.asarray(self.targets)[digits.label[image]])
 
 
 class Pairs(AbstractObjective):
@@ -82,7 +83,7 @@ class Pairs(AbstractObjective):
     `weights`: of the Euclidean losses of the layers `compared`; the chapter gives none.
     """
 
-    layer_weights: Float[Array, " 4"]
+    layer_weights: Float[Numeric, "*seeds 4"]
 
     def __call__(self, key, weights, digits, angle, image):
         """Softmax loss of the batch, Euclidean losses between it and its rotations."""
@@ -106,7 +107,7 @@ class Classes(AbstractObjective):
     A batch is twice as large, so as to cost what `Pairs` costs; softmax sees its half.
     """
 
-    layer_weights: Float[Array, " 4"]
+    layer_weights: Float[Numeric, "*seeds 4"]
 
     @property
     def share(self) -> int:

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import optax
 
 
@@ -21,7 +22,11 @@ class CaffeSolver(eqx.Module):
 
     def optimizer(self) -> optax.GradientTransformation:
         """As an optax transformation."""
-        rate = lambda step: self.rate * (1 + self.gamma * step) ** -self.power
+
+        def rate(step):
+            passed = self.gamma * jnp.asarray(step, jnp.float32)
+            return self.rate * (1 + passed) ** -self.power
+
         return optax.chain(
             optax.add_decayed_weights(self.decay),
             optax.masked(optax.scale(2.0), biases),

@@ -99,7 +99,7 @@ def _split(pred, truth):
     present, absent = _classes(truth)
     extra = (1,) * (pred.ndim - truth.ndim)
     present, absent = (m.reshape(m.shape + extra) for m in (present, absent))
-    said = pred > 0
+    said = pred if pred.dtype == bool else pred > 0
     number = lambda mask: jnp.sum(mask, axis=0, dtype=jnp.float32)
     full = lambda mask: jnp.broadcast_to(number(mask), pred.shape[1:])
     rate = lambda wrong, mask: jnp.where(

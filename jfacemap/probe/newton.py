@@ -24,7 +24,8 @@ most_steps, most_products, most_halvings = 60, 60, 20
 def minimise(dtype, z, s, y, cost, C):
     """Columns `(d, A grid)`, f, its gap relative to f, and the Newton steps taken.
 
-    `z (n, d)`: rows along axes of sums of squares `s (d,)`; `y`, `cost (n, A)`, `C (grid,)`.
+    `z (n, d)`: rows along axes of sums of squares `s (d,)`; `y`, `cost (n, A)`;
+    `C (grid,)`.
     """
     problem = _Problem(z, s, y, cost, C)
     w = jnp.zeros((z.shape[1], y.shape[1] * C.shape[0]), dtype)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Num, Shaped
 
 from ..core.linalg import matmul
 from ..core.moments import as_rows, batch_moments
+from ..core.order import first_least
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 
@@ -60,8 +61,8 @@ def fit_ridge(
     targets: Num[Numeric, "n *k"],
     *,
     weights: Float[Numeric, " n"] | None = None,
-    ridge: float | Float[Numeric, ""] | None = None,
-    ridges: Sequence[float] | Float[Numeric, " grid"] = default_ridges,
+    ridge: float | int | Float[Numeric, ""] | None = None,
+    ridges: Sequence[float | int] | Float[Numeric, " grid"] = default_ridges,
     groups: Shaped[Numeric, " n"] | None = None,
     folds: int = 5,
 ) -> Regressor:
@@ -141,7 +142,7 @@ def _kernel(dtype, x, y, weights, ridges, fold, *, folds):
 
         squares = jnp.sum(jax.lax.map(held_out, jnp.arange(folds, dtype=jnp.int32)), axis=0)
         error = squares / (jnp.sum(share) * y.shape[1])
-        best = ridges[jnp.argmin(error)]
+        best = ridges[first_least(error)]
     axes, coefficients, mean_x, mean_y = _path(dtype, x, y, weights, best[None])
     weight = matmul(axes, coefficients[0])
     return weight, mean_y - matmul(mean_x, weight), best, error
@@ -165,20 +166,21 @@ _fit = in_float64(_kernel, static=("folds",))
 def binned_absolute_error(
     pred: Num[Numeric, " n"],
     truth: Num[Numeric, " n"],
-    edges: Sequence[float] | Num[Numeric, " edges"],
+    edges: Sequence[float | int] | Num[Numeric, " edges"],
 ) -> BinnedError:
     """Mean of |pred - truth| over rows with `edges[i] <= truth < edges[i + 1]`.
 
     Table 1 of paper 001 has edges 0, 15, 30, 45 and infinity, in degrees. Raises
     `ValueError` unless predictions are one a truth and edges ascend.
     """
-    pred, truth, edges = (jnp.asarray(as_array(a)) for a in (pred, truth, edges))
+    pred, truth = (jnp.asarray(as_array(a)) for a in (pred, truth))
+    bars = edges if isinstance(edges, jax.Array) else np.asarray(edges, np.float32)
     if pred.shape != truth.shape or pred.ndim != 1:
         raise ValueError(f"{pred.shape} predictions are not one a truth, {truth.shape}.")
-    known = not isinstance(edges, Tracer)
-    if edges.ndim != 1 or edges.size < 2 or (known and not np.all(np.diff(edges) > 0)):
+    known = not isinstance(bars, Tracer)
+    if bars.ndim != 1 or bars.size < 2 or (known and not np.all(np.diff(bars) > 0)):
         raise ValueError(f"Edges ascend, two at least; got {edges}.")
-    return _binned(pred, truth, edges.astype(jnp.float32))
+    return _binned(pred, truth, jnp.asarray(bars, jnp.float32))
 
 
 @jax.jit
@@ -193,7 +195,8 @@ def _binned(pred, truth, edges):
     distance = jnp.where(inside, jnp.abs(pred - truth), 0)
     sums = jnp.sum(jnp.where(member, distance[:, None], 0), axis=0)
     count = jnp.sum(member, axis=0, dtype=jnp.int32)
-    mean = lambda s, n: jnp.where(n > 0, s / jnp.maximum(n, 1), jnp.nan)
+    whole = lambda n: jnp.maximum(n, 1).astype(jnp.float32)
+    mean = lambda s, n: jnp.where(n > 0, s / whole(n), jnp.nan)
     return BinnedError(
         error=mean(sums, count),
         count=count,

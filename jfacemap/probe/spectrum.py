@@ -1,5 +1,7 @@
 """How features spread, and which of them belong to which class (paper 001, section 4.3)."""
 
+import functools as ft
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from ..core.linalg import matmul
 from ..core.moments import batch_moments
+from ..core.order import first_least
 from ..core.precision import in_float64
 from ..core.types import as_array, Numeric
 
@@ -94,10 +97,18 @@ def block_diagonalize(
         if isinstance(labels, Tracer):
             raise ValueError("Under jit give classes=, how many there are.")
         classes = int(np.max(np.asarray(labels), initial=-1)) + 1
-    return _block_diagonalize(x, jnp.asarray(labels), classes=classes)
+    return _block_diagonalize(x, jnp.asarray(labels), classes)
 
 
-def _block_kernel(dtype, x, labels, *, classes) -> BlockDiagonal:
+@ft.partial(jax.jit, static_argnums=2)
+def _block_diagonalize(x, labels, classes) -> BlockDiagonal:
+    error, cluster, sparsity = _errors(x, labels, classes=classes)
+    order = jnp.argsort(cluster, stable=True).astype(jnp.int32)
+    number = jnp.sum(cluster == classes, dtype=jnp.int32)
+    return BlockDiagonal(order, cluster, error, number, sparsity)
+
+
+def _errors_kernel(dtype, x, labels, *, classes):
     member = jax.nn.one_hot(labels, classes, dtype=dtype)
     of_class = matmul(x.astype(dtype).T, member)
     valid = jnp.all(x >= 0, axis=0)
@@ -107,11 +118,8 @@ def _block_kernel(dtype, x, labels, *, classes) -> BlockDiagonal:
     error = jnp.where(silent, jnp.inf, other / jnp.where(silent, 1, of_class))
     dead = ~valid | (total <= 0)
     error = jnp.where(dead[:, None], jnp.nan, error)
-    nearest = jnp.argmin(jnp.where(dead[:, None], 0, error), axis=1)
-    cluster = jnp.where(dead, classes, nearest).astype(jnp.int32)
-    order = jnp.argsort(cluster, stable=True).astype(jnp.int32)
-    number = jnp.sum(dead, dtype=jnp.int32)
-    return BlockDiagonal(order, cluster, error, number, jnp.mean(x == 0, dtype=dtype))
+    cluster = jnp.where(dead, classes, first_least(error)).astype(jnp.int32)
+    return error, cluster, jnp.mean(x == 0, dtype=dtype)
 
 
-_block_diagonalize = in_float64(_block_kernel, static=("classes",))
+_errors = in_float64(_errors_kernel, static=("classes",))

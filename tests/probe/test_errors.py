@@ -11,14 +11,14 @@ import jfacemap as jfm
 signs = hnp.arrays(np.int8, (30, 2), elements=st.sampled_from([-1, 1]))
 
 
-@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(signs, signs)
 def test_like_sklearn(pred, truth):
     split = jfm.error_split(pred, truth)
     for a in range(2):
         table = confusion_matrix(truth[:, a], pred[:, a], labels=[-1, 1])
         negatives, positives = table.sum(axis=1)
-        assert (split.negatives[a], split.positives[a]) == (negatives, positives)
+        assert (int(split.negatives[a]), int(split.positives[a])) == (negatives, positives)
         with np.errstate(invalid="ignore"):
             rates = table[0, 1] / negatives, table[1, 0] / positives
         ours = split.false_positive_rate[a], split.false_negative_rate[a]

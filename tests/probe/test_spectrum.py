@@ -69,7 +69,10 @@ def test_blocks_by_the_formula():
 
 def test_order_of_samples_does_not_matter():
     turn = rng.permutation(50)
-    ours, same = jfm.block_diagonalize(x[turn], labels[turn]), jfm.block_diagonalize(x, labels)
+    ours, same = (
+        jfm.block_diagonalize(x[turn], labels[turn]),
+        jfm.block_diagonalize(x, labels),
+    )
     np.testing.assert_array_equal(ours.order, same.order)
 
 

@@ -1,0 +1,92 @@
+"""Parts of the experiments of paper 001; the experiments run in CI, small."""
+
+import numpy as np
+import pytest
+
+from experiments import attribute_probes, face_collections, face_networks, pose_regression
+
+
+def write_celeba(folder):
+    rng = np.random.default_rng(0)
+    names = "Male", "Young", "Odd"
+    lines = ["9", " ".join(names)]
+    lines += [f"{i}.jpg " + " ".join(map(str, rng.choice([-1, 1], 3))) for i in range(9)]
+    (folder / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+    partition = "".join(f"{i}.jpg {i % 3}\n" for i in range(9))
+    (folder / "list_eval_partition.txt").write_text(partition)
+    (folder / "embeddings").mkdir()
+    np.save(folder / "embeddings" / "net.npy", np.float32(rng.normal(size=(9, 4))))
+    return folder
+
+
+def test_a_folder_in_celebas_format(tmp_path):
+    found = face_collections.open_celeba(write_celeba(tmp_path))
+    assert list(found.models) == ["net"] and found.people is None
+    assert found.names == ["Male", "Young *", "Odd *"]  # stated in the text, or by us
+    assert found.groups[0] == "identity-dependent"
+    (roles,) = found.splits
+    assert [np.flatnonzero(mask)[0] for mask in roles] == [0, 1, 2]
+    (tmp_path / "embeddings" / "net.npy").unlink()
+    (tmp_path / "embeddings").rmdir()
+    with pytest.raises(SystemExit, match=r"MODEL\.npy"):
+        face_collections.open_celeba(tmp_path)
+
+
+def test_another_classifiers_predictions_count_on_test_rows_alone(tmp_path):
+    found = face_collections.open_celeba(write_celeba(tmp_path))
+    assert attribute_probes.known(None, found) is None
+    perfect = attribute_probes.known(np.float32(found.labels), found)
+    assert perfect is not None
+    tested = found.splits[0].test
+    assert (perfect.predicted[~tested] == 0).all()
+    rates = perfect.errors.false_negative.rate
+    assert (rates[~np.isnan(rates)] == 0).all()
+    with pytest.raises(SystemExit, match="--reference has shape"):
+        attribute_probes.known(found.labels[:4], found)
+
+
+def test_medians_are_of_each_data_set():
+    x = np.float32([1, 2, 3, 4, 101, 102, 103, 104])
+    cut = face_collections.by_median(x, np.repeat(["a", "b"], 4))
+    np.testing.assert_array_equal(cut, [-1, -1, 1, 1] * 2)
+
+
+def test_angles_of_66_bins():
+    logits = np.full(66, -50.0)
+    logits[[33, 34]] = 5
+    assert face_networks.expected(logits) == pytest.approx(1.5)
+
+
+def test_crops_reach_beyond_the_points_and_the_picture():
+    image = np.full((20, 20), 200, np.uint8)
+    points = np.float32([(0, 0), (10, 10)])
+    crop = face_networks.crop(image, points, 0.5, 8)
+    assert crop.shape == (8, 8, 3)
+    assert crop[0, 0, 0] == 0 and crop[-2, -2, 0] == 200  # black beyond the picture
+
+
+def test_bins_and_published_numbers():
+    assert pose_regression.bin_names(pose_regression.yaw_edges) == [
+        "0 to 15", "15 to 30", "30 to 45", "> 45",
+    ]  # fmt: skip
+    counts = pose_regression.published_counts
+    assert sum(counts[:4]) == counts[4]
+    for errors in pose_regression.published.values():
+        total = np.dot(errors[:4], counts[:4]) / counts[4]
+        assert total == pytest.approx(errors[4], abs=0.06)  # all are rounded
+
+
+def test_own_files(tmp_path):
+    x = np.float32(np.random.default_rng(0).normal(size=(12, 3)))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "yaw.npy", -np.arange(12.0))
+    config = pose_regression.Config(
+        features=str(tmp_path / "x.npy"), angles=str(tmp_path / "yaw.npy")
+    )
+    (problem,) = pose_regression.problems(config)
+    np.testing.assert_array_equal(problem.angle, np.arange(12))
+    np.save(tmp_path / "yaw.npy", np.arange(5.0))
+    with pytest.raises(SystemExit, match=r"shape \(5,\), for 12"):
+        pose_regression.problems(config)
+    with pytest.raises(SystemExit, match="belong together"):
+        pose_regression.problems(pose_regression.Config(angles="a.npy"))
