@@ -16,7 +16,7 @@ from .report import launch
 
 
 attributes = 40
-grid = np.float32(np.geomspace(1e-3, 10, 8))
+grid = np.geomspace(1e-3, 10, 8).astype(np.float32)
 timed = 4
 """Attributes and penalties each that LIBLINEAR is timed on, spread over all."""
 
@@ -29,7 +29,7 @@ def simulate(n: int, d: int):
     score = x @ rng.standard_normal((d, attributes))
     score += rng.standard_normal(score.shape) * score.std(axis=0)
     bars = np.quantile(score, np.linspace(0.5, 0.97, attributes))
-    return np.float32(x), np.where(score > bars, 1, -1).astype(np.int8)
+    return x.astype(np.float32), np.where(score > bars, 1, -1).astype(np.int8)
 
 
 def run(size: Size) -> list[Row]:

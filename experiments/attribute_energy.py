@@ -117,8 +117,8 @@ def run(config: Config) -> Results:
     at = scales.index(config.k)
     report(found, balls, curves, damage, exact, names, at, scales, eps, config)
     arrays, figures = gather(found, balls, curves, damage, exact, names, at, scales, eps)
-    for name, figure in figures.items():
-        figure.suptitle(f"{source} ({name})", fontsize=9)
+    for figure in figures.values():
+        figure.suptitle(source, fontsize=9)
     rows = list(gather_rows(found, damage, at))
     data = {"source": source, "networks": {n: e.what for n, e in networks.items()}}
     return Results(arrays, rows, figures, data, config)

@@ -66,7 +66,7 @@ def study(collection: Collection, config: Config, reference) -> Outcome:
     labels, people, splits = collection.labels, collection.people, collection.splits
     names = list(collection.models)
     names = names[:2] if config.quick else names
-    grid = np.float32(config.grid[1:4:2] if config.quick else config.grid)
+    grid = np.asarray(config.grid[1:4:2] if config.quick else config.grid, np.float32)
     spaces = {name: level(collection.models[name]) for name in names}
     probes, tar = {}, {}
     with watch(collection.name) as progress:
@@ -106,7 +106,7 @@ def level(x) -> np.ndarray:
     return rows / np.sqrt(np.mean(np.sum(rows**2, axis=1)))
 
 
-def project(x, people, split: Roles, config: Config) -> np.ndarray:
+def project(x, people, split: Roles, config) -> np.ndarray:
     """Rows of a triplet projection trained on the training people."""
     m = fit_triplet(
         jax.random.key(config.seed),
@@ -120,7 +120,7 @@ def project(x, people, split: Roles, config: Config) -> np.ndarray:
 
 def carry(x, y, split: Roles, ridge: float = 0.01) -> np.ndarray:
     """Rows of `x` mapped to the space of `y`, the map fitted on training rows."""
-    weights = np.float32(split.train)
+    weights = split.train.astype(np.float32)
     penalty = ridge * float(weights.sum())
     return np.asarray(jfm.fit_affine(x, y, weights=weights, ridge=penalty)(x))
 

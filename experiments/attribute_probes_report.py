@@ -100,6 +100,14 @@ def gather_rows(outcomes):
                 yield row
 
 
+def sides(probe, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """False negatives and false positives: their rate, or an end of their interval."""
+    e = probe.errors
+    found = (getattr(kind, part) for kind in (e.false_negative, e.false_positive))
+    left, right = map(np.asarray, found)
+    return left, right
+
+
 def draw(outcomes) -> dict:
     """Figure 2 of each collection, for its first model; and what a map keeps."""
     figures = {}
@@ -111,19 +119,15 @@ def draw(outcomes) -> dict:
         mapped = {w: p for w, p in each.items() if w == "features" or "mapped" in w}
         tag = o.collection.name.lower().replace(" ", "_")
         for name, chosen in ((f"figure2_{tag}", both), (f"mapped_{tag}", mapped)):
-            sides = lambda p, part: tuple(
-                np.asarray(getattr(getattr(p.errors, kind), part))
-                for kind in ("false_negative", "false_positive")
-            )
             figures[name] = plot_attribute_errors(
                 {w: sides(p, "rate") for w, p in chosen.items()},
                 o.collection.names,
                 o.collection.groups,
                 intervals={
-                    w: tuple(np.stack(x) for x in zip(sides(p, "lower"), sides(p, "upper"),
-                                                      strict=True))
+                    w: (np.stack(ends[0]), np.stack(ends[1]))
                     for w, p in chosen.items()
+                    for ends in [[*zip(sides(p, "lower"), sides(p, "upper"), strict=True)]]
                 },
                 title=f"{o.collection.name}, {model}",
-            )  # fmt: skip
+            )
     return figures

@@ -11,8 +11,8 @@ from .data_folder import find_model
 from .harness import watch
 
 
-imagenet_mean = np.float32((123.675, 116.28, 103.53))
-imagenet_std = np.float32((58.395, 57.12, 57.375))
+imagenet_mean = np.array((123.675, 116.28, 103.53), np.float32)
+imagenet_std = np.array((58.395, 57.12, 57.375), np.float32)
 bins = np.arange(66, dtype=np.float32)
 
 
@@ -34,7 +34,7 @@ def network_signs(folder: pathlib.Path, images, landmarks) -> dict[str, np.ndarr
             poses.append([expected(np.asarray(v)[0]) for v in values][:3])
             progress(i + 1, len(images))
     names = "Yaw", "Pitch", "Roll"
-    return {n: np.float32(x) for n, x in zip(names, np.transpose(poses), strict=True)}
+    return dict(zip(names, np.array(poses, np.float32).T, strict=True))
 
 
 def expected(logits) -> float:
@@ -49,6 +49,6 @@ def crop(image, points, more: float, size: int) -> np.ndarray:
 
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     wide, high = more * (right - left), more * (bottom - top)
-    box = [round(v) for v in (left - wide, top - high, right + wide, bottom + high)]
-    face = Image.fromarray(image).convert("RGB").crop(box)
-    return np.float32(face.resize((size, size), Image.Resampling.BILINEAR))
+    box = left - wide, top - high, right + wide, bottom + high
+    face = Image.fromarray(image).convert("RGB").crop(tuple(map(round, box)))  # type: ignore
+    return np.asarray(face.resize((size, size), Image.Resampling.BILINEAR), np.float32)

@@ -143,7 +143,7 @@ def train(config: Config, keys, name: str, mnist, size: int):
     with watch(f"training, {name}") as progress:
         state = network.train(
             keys, network.Softmax(), digits, rows, validation,
-            iterations=config.iterations, chunk=min(500, config.iterations), state=state,
+            iterations=config.iterations, chunk=min(100, config.iterations), state=state,
             save=lambda s: network.save_training(path, s, about) if path else None,
             progress=progress,
         )  # fmt: skip

@@ -40,7 +40,7 @@ def why_15(fit, test, degrees) -> dict[str, float]:
     """
     x, label, angle = fit
     rows, truth, at = test
-    degrees = np.float32(degrees)
+    degrees = np.asarray(degrees, np.float32)
     shape = 10, len(degrees)
 
     def spread(read) -> float:
@@ -49,7 +49,7 @@ def why_15(fit, test, degrees) -> dict[str, float]:
     def per_class(x, rows, **options):
         read = np.zeros(len(rows), np.float32)
         for c in range(10):
-            used = np.float32(label == c)
+            used = (label == c).astype(np.float32)
             m = jfm.fit_ridge(x, degrees[angle], weights=used, **options)
             read[truth == c] = np.asarray(m(rows))[truth == c]
         return spread(read)
@@ -147,7 +147,7 @@ def _why(found) -> Table:
     first = next(iter(found.values()))
     table = _table("LeNet: deviation of the angle read in other ways", "", "degrees")
     for way in first[0].why:
-        table.add_row(way, with_spread([f.why[way] for f in first], 1))
+        table.add_row(way, with_spread([f.why[way] for f in first if f.why], 1))
     return table
 
 
@@ -217,7 +217,7 @@ def gather_rows(found, opened):
     for net, fs in found.items():
         for seed, f in enumerate(fs):
             for way, error in f.verdict.error.items():
-                known = published.get((net, way), "")
+                known = str(published.get((net, way), ""))
                 yield row(net, seed, "accuracy", way, 100 * (1 - error), known)
                 for digit, e in enumerate(f.verdict.errors[way]):
                     yield row(net, seed, f"error of {digit}", way, 100 * e)

@@ -81,7 +81,7 @@ class Outcome:
 
 
 def study(problem: Problem, config: Config) -> Outcome:
-    people, angle = problem.people, np.float32(problem.angle)
+    people, angle = problem.people, problem.angle.astype(np.float32)
     splits = deal_people(np.random.default_rng(config.seed), people)
     names = list(problem.models)[: 2 if config.quick else None]
     constant = np.zeros_like(angle)
@@ -108,7 +108,7 @@ def regress(rows, angle, people, splits: list[Roles]) -> np.ndarray:
     """Angles of the rows each fold tests; the penalty is chosen by folds of the others."""
     read = np.zeros_like(angle)
     for x, split in zip(rows, splits, strict=True):
-        weights = np.float32(~split.test)
+        weights = (~split.test).astype(np.float32)
         m = jfm.fit_ridge(x, angle, weights=weights, groups=people)
         read[split.test] = np.asarray(m(x))[split.test]
     return read
@@ -153,7 +153,7 @@ def own(config: Config) -> Problem:
     if config.features is None or config.angles is None:
         raise SystemExit("--features and --angles belong together.")
     x = jfm.data.read_rows(config.features)
-    angle = np.float32(jfm.data.read_array(config.angles))
+    angle = jfm.data.read_array(config.angles).astype(np.float32)
     if angle.shape != (len(x),):
         raise SystemExit(f"{config.angles} has shape {angle.shape}, for {len(x)} features.")
     people = np.arange(len(x))

@@ -38,7 +38,7 @@ def by_patches(x, kernel):
     """`convolve_and_pool` as one matrix product."""
     o, c, k, _ = kernel.shape
     p, q = (x.shape[1] - k + 1) // 2, (x.shape[2] - k + 1) // 2
-    patches = _lay_out(x, k).reshape(c * k * k, -1)
+    patches = jnp.reshape(_lay_out(x, k), (c * k * k, -1))
     flat = matmul(kernel.reshape(o, c * k * k), patches)
     return _largest(flat.reshape(o, 4, -1)).reshape(o, p, q, x.shape[3])
 

@@ -79,13 +79,14 @@ def train(
         state.step >= iterations and is_flat(state.validation.mean(axis=0), patience)
     ):
         length = min(chunk, most - state.step)
-        inner, losses, checked = _chunk(
+        (weights, velocity), losses, checked = _chunk(
             (state.weights, state.velocity), jnp.int32(state.step), keys, objective, digits,
             rows, validation, solver, length=length, batch=batch,
         )  # fmt: skip
         add = lambda old, new: np.append(old, np.asarray(new)[:, None], axis=1)
         state = TrainState(
-            *inner,
+            weights,
+            velocity,
             state.step + length,
             add(state.loss, losses),
             add(state.validation, checked),

@@ -119,7 +119,8 @@ def plot_heat(panels: Mapping[str, tuple]) -> Figure:
         ax.set_title(net, fontsize=10)
         ax.set_xlabel("digit; within it from -45 to 45 degrees")
         figure.colorbar(image, ax=ax, shrink=0.8)
-    axes[0].set_ylabel("feature, by the digit it answers to" if cluster else "feature")
+    sorted_rows = any(len(panel) > 2 for panel in panels.values())
+    axes[0].set_ylabel("feature, by the digit it answers to" if sorted_rows else "feature")
     return figure
 
 

@@ -24,7 +24,7 @@ def plot_energy_violins(
     `energies[model]` is `(identity, attribute)`; `null[model]` alike, the mean of random
     fields, whose median is a dashed line. NaN is left out.
     """
-    figure = Figure(figsize=(1.6 + 1.15 * len(names), 4), layout="constrained")
+    figure = Figure(figsize=(3.6 + 1.15 * len(names), 4), layout="constrained")
     ax = figure.subplots()
     width = 0.8 / len(energies)
     for i, (model, values) in enumerate(energies.items()):
@@ -51,7 +51,7 @@ def plot_energy_violins(
     ax.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=9)
     ax.set_ylabel("energy (0 aligned, 1 random)")
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(fontsize=8, loc="lower right")
+    ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(title, fontsize=10)
     return figure
 

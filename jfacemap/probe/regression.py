@@ -174,13 +174,13 @@ def binned_absolute_error(
     `ValueError` unless predictions are one a truth and edges ascend.
     """
     pred, truth = (jnp.asarray(as_array(a)) for a in (pred, truth))
-    edges = edges if isinstance(edges, jax.Array) else np.float32(edges)
+    bars = edges if isinstance(edges, jax.Array) else np.asarray(edges, np.float32)
     if pred.shape != truth.shape or pred.ndim != 1:
         raise ValueError(f"{pred.shape} predictions are not one a truth, {truth.shape}.")
-    known = not isinstance(edges, Tracer)
-    if edges.ndim != 1 or edges.size < 2 or (known and not np.all(np.diff(edges) > 0)):
+    known = not isinstance(bars, Tracer)
+    if bars.ndim != 1 or bars.size < 2 or (known and not np.all(np.diff(bars) > 0)):
         raise ValueError(f"Edges ascend, two at least; got {edges}.")
-    return _binned(pred, truth, jnp.asarray(edges, jnp.float32))
+    return _binned(pred, truth, jnp.asarray(bars, jnp.float32))
 
 
 @jax.jit

@@ -49,8 +49,13 @@ class LinearSvm(eqx.Module):
         take = lambda x: jnp.take_along_axis(
             x, jnp.asarray(index).reshape((-1, 1) + (1,) * (x.ndim - 2)), axis=1
         )
-        parts = self.weight, self.bias, self.objective, self.gap
-        return LinearSvm(*(take(x) for x in parts), self.steps)
+        return LinearSvm(
+            take(self.weight),
+            take(self.bias),
+            take(self.objective),
+            take(self.gap),
+            self.steps,
+        )
 
 
 def fit_svm(

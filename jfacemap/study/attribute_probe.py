@@ -1,7 +1,7 @@
 """Attributes read off features by linear SVMs, people kept apart (paper 001, 3.1)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -72,13 +72,14 @@ def probe_attributes(
     """
     a = labels.shape[1]
     only = lambda mask: np.where(mask[:, None], labels, 0).astype(np.int8)
+    shared: Any = features
     if isinstance(features, list | tuple):
-        rows = list(features)
+        rows: list[Any] = list(features)
         fitted = [fit_svm(x, only(s.train), C) for x, s in zip(rows, splits, strict=True)]
     else:  # the same rows: all folds are columns of one problem
-        rows = [features] * len(splits)
+        rows = [shared] * len(splits)
         columns = np.concatenate([only(s.train) for s in splits], axis=1)
-        together = fit_svm(features, columns, C)
+        together = fit_svm(shared, columns, C)
         fitted = [_part(together, slice(k * a, (k + 1) * a)) for k in range(len(splits))]
     chosen, penalties = [], []
     for x, svm, split in zip(rows, fitted, splits, strict=True):
@@ -114,5 +115,10 @@ def judge(predicted, labels, people=None) -> ErrorIntervals:
 
 
 def _part(svm: LinearSvm, columns) -> LinearSvm:
-    parts = svm.weight, svm.bias, svm.objective, svm.gap
-    return LinearSvm(*(x[columns] for x in parts), svm.steps)
+    return LinearSvm(
+        svm.weight[columns],
+        svm.bias[columns],
+        svm.objective[columns],
+        svm.gap[columns],
+        svm.steps,
+    )

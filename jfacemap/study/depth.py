@@ -43,7 +43,7 @@ def read_layer(
     """
     targets = np.concatenate([degrees[:, None], np.eye(classes)[label]], axis=1)
     penalty = ridge * len(x) * float(np.mean(np.var(x, axis=0, dtype=np.float64)))
-    m = fit_affine(x, np.float32(targets), ridge=penalty)
+    m = fit_affine(x, targets.astype(np.float32), ridge=penalty)
     rows, truth, angle = test
     said = np.asarray(m(np.asarray(rows)))
     left = said[:, 0] - angle

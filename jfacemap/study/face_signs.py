@@ -75,7 +75,7 @@ def face_signs(
         "Lit From Left": gray[:, :, :half].mean(axis=(1, 2))
         - gray[:, :, -half:].mean(axis=(1, 2)),
     }
-    return {name: np.float32(x) for name, x in signs.items()}
+    return {name: x.astype(np.float32) for name, x in signs.items()}
 
 
 def share_between(x: Float[np.ndarray, " n"], people: Shaped[np.ndarray, " n"]) -> float:

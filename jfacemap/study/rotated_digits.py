@@ -69,13 +69,13 @@ def summarise_digits(
     Only one class's rows are looked at a time. `most`: rows of the largest class, which
     all are padded to, so that one program serves. A class without rows has NaN.
     """
-    degrees = np.float32(degrees)
+    turned = np.asarray(degrees, np.float32)
     mavs, count, weight, bias, low, high = [], [], [], [], None, None
     for x, angle in by_class:
         if not len(x):
             d = x.shape[1]
-            mavs.append(np.full((len(degrees), d), np.nan, np.float32))
-            count.append(np.zeros(len(degrees), np.float32))
+            mavs.append(np.full((len(turned), d), np.nan, np.float32))
+            count.append(np.zeros(len(turned), np.float32))
             weight.append(np.full(d, np.nan, np.float32))
             bias.append(np.float32(np.nan))
             continue
@@ -83,18 +83,19 @@ def summarise_digits(
         high = x.max(axis=0) if high is None else np.maximum(high, x.max(axis=0))
         padded = np.zeros((max(most or 0, len(x)) - len(x), x.shape[1]), x.dtype)
         rows = np.concatenate([x, padded])
-        at = np.int32(np.append(angle, np.full(len(padded), -1)))
-        means = mean_activation_vectors(rows, at, classes=len(degrees))
+        at = np.append(angle, np.full(len(padded), -1)).astype(np.int32)
+        means = mean_activation_vectors(rows, at, classes=len(turned))
         mavs.append(np.asarray(means.vectors))
         count.append(np.asarray(means.count))
-        used = np.float32(at >= 0)
-        regressor = fit_ridge(rows, degrees[at], weights=used, ridge=ridge)
+        used = (at >= 0).astype(np.float32)
+        regressor = fit_ridge(rows, turned[at], weights=used, ridge=ridge)
         weight.append(np.asarray(regressor.weight))
         bias.append(np.asarray(regressor.bias))
     if low is None or high is None:
         raise ValueError("There are no training features at all.")
-    stacks = (np.stack(s) for s in (mavs, count))
-    return DigitStatistics(*stacks, low, high, np.stack(weight), np.stack(bias), degrees)
+    return DigitStatistics(
+        np.stack(mavs), np.stack(count), low, high, np.stack(weight), np.stack(bias), turned
+    )
 
 
 class DigitVerdict(eqx.Module):

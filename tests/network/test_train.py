@@ -20,9 +20,9 @@ digits = network.Digits(turned, jnp.asarray(label, jnp.int32))
 keys = jr.split(jr.key(0), 2)
 rows, held = np.tile(np.arange(32), (2, 1)), np.tile(np.arange(32, 40), (2, 1))
 train = lambda objective, **options: network.train(
-    keys, objective, digits, rows, held, batch=8, chunk=15, **options
+    keys, objective, digits, rows, held, batch=8, chunk=10, **options
 )
-trained = train(network.Softmax(), iterations=45)
+trained = train(network.Softmax(), iterations=30)
 
 
 def caffe(weights, velocity, slope, step):
@@ -52,25 +52,23 @@ def test_the_solver_is_caffes():
 
 
 def test_it_learns_and_seeds_differ():
-    assert trained.step == 45 and trained.loss.shape == (2, 3)
-    assert (trained.loss[:, -1] < 0.5 * trained.loss[:, 0]).all()
+    assert trained.step == 30 and trained.loss.shape == (2, 3)
+    assert (trained.loss[:, -1] < 0.7 * trained.loss[:, 0]).all()
     a, b = trained.weights["ip1"]["kernel"].get_value()
     assert not np.allclose(a, b)
 
 
-def test_seeds_together_are_seeds_alone_and_a_stop_changes_nothing(tmp_path):
-    alone = network.train(
-        keys[1:], network.Softmax(), digits, rows[1:], held[1:], batch=8, chunk=15,
-        iterations=15,
-    )  # fmt: skip
-    np.testing.assert_allclose(alone.loss[0], trained.loss[1, :1], rtol=1e-4)
-    path = tmp_path / "lenet.npz"
-    train(
-        network.Softmax(), iterations=30, save=lambda s: network.save_training(path, s, "a")
+def test_seeds_do_not_meet_and_a_stop_changes_nothing(tmp_path):
+    swapped = network.train(
+        keys[::-1], network.Softmax(), digits, rows, held, batch=8, chunk=10, iterations=10
     )
+    np.testing.assert_allclose(swapped.loss[::-1], trained.loss[:, :1], rtol=1e-4)
+    path = tmp_path / "lenet.npz"
+    save = lambda state: network.save_training(path, state, "a")
+    train(network.Softmax(), iterations=20, save=save)
     state = network.load_training(path, "a")
-    assert state is not None and state.step == 30
-    again = train(network.Softmax(), iterations=45, state=state)
+    assert state is not None and state.step == 20
+    again = train(network.Softmax(), iterations=30, state=state)
     assert eqx.tree_equal(again, trained)
 
 
@@ -103,8 +101,15 @@ def test_flat_is_no_more_than_a_hundredth_better():
     assert is_flat(np.append(falling, [0.5, 0.499, 0.51]), 3)
 
 
+@jax.jit
 def features(weights, angle, image):
     return network.apply_lenet(weights, digits.take(angle, image))
+
+
+@jax.jit
+def losses(objectives):
+    """All at once: one program."""
+    return [objective(jr.key(0), one, digits, angle, image) for objective in objectives]
 
 
 one = jax.tree.map(lambda w: w[0], trained.weights)
@@ -116,30 +121,28 @@ def test_objectives_by_their_formulas():
     scores = seen.logits - seen.logits.max(axis=1, keepdims=True)
     log = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     entropy = -log[np.arange(6), label[image]]
-    call = lambda objective: float(objective(jr.key(0), one, digits, angle, image))
-    np.testing.assert_allclose(call(network.Softmax()), entropy.mean(), rtol=1e-4)
     targets = rng.normal(size=(10, 500)).astype(np.float32)
+    w = np.float32([0.1, 0.2, 0.3, 0.4])
+    softmax, means, pairs, classes = losses(
+        [network.Softmax(), network.Means(targets), network.Pairs(w), network.Classes(w)]
+    )
+    np.testing.assert_allclose(softmax, entropy.mean(), rtol=1e-4)
     half = np.sum((seen.ip1 - targets[label[image]]) ** 2, axis=1).mean() / 2
-    np.testing.assert_allclose(call(network.Means(targets)), half, rtol=1e-5)
+    np.testing.assert_allclose(means, half, rtol=1e-5)
     # Two angles: the other rotation is known.
     other = jax.tree.map(np.float64, features(one, 1 - angle, image))
     near = [
         np.sum((getattr(seen, k) - getattr(other, k)) ** 2) / 12
         for k in ("conv1", "conv2", "ip1", "logits")
     ]
-    w = np.float32([0.1, 0.2, 0.3, 0.4])
-    np.testing.assert_allclose(
-        call(network.Pairs(w)), entropy.mean() + np.dot(w, near), rtol=1e-4
-    )
+    np.testing.assert_allclose(pairs, entropy.mean() + np.dot(w, near), rtol=1e-4)
     # Class-wise: digits 0, 1, 0, 1, 0, 1 about their means, twice their half squares.
     spread = []
     for k in ("conv1", "conv2", "ip1", "logits"):
         x = getattr(seen, k).reshape(6, -1)
         means = np.stack([x[::2].mean(axis=0), x[1::2].mean(axis=0)])
         spread.append(np.sum((x - means[[0, 1, 0, 1, 0, 1]]) ** 2) / 6)
-    np.testing.assert_allclose(
-        call(network.Classes(w)), entropy[:3].mean() + np.dot(w, spread), rtol=1e-4
-    )
+    np.testing.assert_allclose(classes, entropy[:3].mean() + np.dot(w, spread), rtol=1e-4)
 
 
 def test_features_of_several_networks_some_at_a_time(monkeypatch):
