@@ -255,6 +255,12 @@ def gather_arrays(found, opened, pictures) -> dict[str, np.ndarray]:
     return arrays
 
 
+def depth_of(net, f, layer, what) -> float:
+    """A reading of one layer; NaN for mu-LeNet's softmax, which is never trained."""
+    untrained = net == "mu-LeNet" and layer == "softmax"
+    return np.nan if untrained else getattr(f.layers[layer], what)
+
+
 def draw(found, opened, pictures):
     """Figures 3, 4, 6, 7 and 8, and one of each open question."""
     chapter = {n: fs for n, fs in found.items() if n != "class-wise LeNet"}
