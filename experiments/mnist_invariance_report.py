@@ -310,9 +310,7 @@ def draw(found, opened, pictures):
         "depth": plot.plot_depth(
             {
                 n: {
-                    what: np.array(
-                        [[getattr(f.layers[k], what) for k in layers] for f in fs]
-                    )
+                    what: np.array([[depth_of(n, f, k, what) for k in layers] for f in fs])
                     for what in ("angle_r2", "by_angle", "digit_error")
                 }
                 for n, fs in found.items()

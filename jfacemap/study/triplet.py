@@ -89,7 +89,8 @@ def _train(
     def step(carry, key):
         weight, state = carry
         slope = jax.grad(loss)(weight, key)
-        move, state = optimizer.update(slope, state)
+        with jax.numpy_dtype_promotion("standard"):  # Adam has float ** int
+            move, state = optimizer.update(slope, state)
         return (optax.apply_updates(weight, move), state), None
 
     (weight, _), _ = jax.lax.scan(

@@ -49,8 +49,8 @@ def test_an_attribute_that_training_rows_all_have():
 
 
 def test_triplets_keep_who_and_lose_what():
-    m = fit_triplet(jr.key(0), x, people, 4, steps=150)
-    assert m.weight.shape == (10, 4)
+    m = fit_triplet(jr.key(0), x, people, 6, steps=400)
+    assert m.weight.shape == (10, 6)
     z = np.asarray(jfm.unit(m(x)))
     genuine, valid = jfm.label_pairs(people)
     tar = lambda rows: float(
