@@ -114,6 +114,9 @@ def _accuracies(found, steps) -> Table:
     for way in ways:
         cells = []
         for name in names:
+            if way == "softmax" and name == "mu-LeNet":  # its ip2 is never trained
+                cells.append("")
+                continue
             value = with_spread([100 * (1 - f.verdict.error[way]) for f in found[name]])
             known = published.get((name, way))
             cells.append(value + (f" ({known:.2f})" if known else ""))
@@ -160,7 +163,10 @@ def _depth(found) -> Table:
     )
     for layer in layers:
         cells = []
-        for fs in found.values():
+        for name, fs in found.items():
+            if layer == "softmax" and name == "mu-LeNet":
+                cells.append("")
+                continue
             r = [f.layers[layer] for f in fs]
             cells.append(
                 f"{with_spread([x.angle_r2 for x in r])}; "
@@ -249,6 +255,12 @@ def gather_arrays(found, opened, pictures) -> dict[str, np.ndarray]:
     return arrays
 
 
+def depth_of(net, f, layer, what) -> float:
+    """A reading of one layer; NaN for mu-LeNet's softmax, which is never trained."""
+    untrained = net == "mu-LeNet" and layer == "softmax"
+    return np.nan if untrained else getattr(f.layers[layer], what)
+
+
 def draw(found, opened, pictures):
     """Figures 3, 4, 6, 7 and 8, and one of each open question."""
     chapter = {n: fs for n, fs in found.items() if n != "class-wise LeNet"}
@@ -298,9 +310,7 @@ def draw(found, opened, pictures):
         "depth": plot.plot_depth(
             {
                 n: {
-                    what: np.array(
-                        [[getattr(f.layers[k], what) for k in layers] for f in fs]
-                    )
+                    what: np.array([[depth_of(n, f, k, what) for k in layers] for f in fs])
                     for what in ("angle_r2", "by_angle", "digit_error")
                 }
                 for n, fs in found.items()

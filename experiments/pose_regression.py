@@ -174,27 +174,23 @@ def report(outcome: Outcome) -> None:
     edges = outcome.problem.edges
     console.print(f"[bold]Data.[/bold] {outcome.problem.about}")
     as_table_1 = edges == yaw_edges
-    columns = [*outcome.errors, *(published if as_table_1 else ())]
     table = Table(
-        title=f"{outcome.problem.name}: mean absolute error in degrees"
-        + ("; published: paper 001, Table 1, CelebA" if as_table_1 else ""),
+        title=f"{outcome.problem.name}: mean absolute error in degrees, by the true angle",
         title_justify="left",
         box=rich.box.SIMPLE_HEAD,
     )
-    table.add_column("degrees")
-    for name in ("count", *columns):
-        title = f"published\n{name}" if name in published else name.replace(", ", "\n")
-        table.add_column(title, justify="right")
+    for name in ("", *bin_names(edges), "total"):
+        table.add_column(name, justify="right" if name else "left")
     count = np.asarray(next(iter(outcome.errors.values())).count)
-    rows = [*bin_names(edges), "total"]
-    for i, name in enumerate(rows):
-        cells = [str(count.sum() if i == len(count) else count[i])]
-        for e in outcome.errors.values():
-            value = float(e.total if i == len(count) else e.error[i])
-            cells.append("" if np.isnan(value) else f"{value:.1f}")
-        if as_table_1:
-            cells += [f"{column[i]:.1f}" for column in published.values()]
-        table.add_row(name, *cells)
+    table.add_row("count", *map(str, [*count, count.sum()]))
+    for name, e in outcome.errors.items():
+        values = np.append(np.asarray(e.error), float(e.total))
+        table.add_row(name, *("" if np.isnan(v) else f"{v:.1f}" for v in values))
+    if as_table_1:
+        table.add_section()
+        table.add_row("published (Table 1, CelebA): count", *map(str, published_counts))
+        for name, errors in published.items():
+            table.add_row(f"published: {name}", *(f"{v:.1f}" for v in errors))
     console.print(table)
 
 

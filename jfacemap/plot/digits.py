@@ -155,7 +155,8 @@ def plot_depth(
 ) -> Figure:
     """What each layer says of angle and digit, shallow to deep; returns the figure.
 
-    `values[net][quantity] (seeds, layers)`: lines are means over seeds, bars the extremes.
+    `values[net][quantity] (seeds, layers)`: lines are means over seeds, bars the extremes;
+    NaN where there is nothing to show.
     """
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = figure.subplots(1, len(titles))
@@ -167,7 +168,7 @@ def plot_depth(
                         color=colours.get(net, f"C{i}"), capsize=2, label=net)  # fmt: skip
         ax.set_xticks(range(len(layers)), list(layers))
         ax.set_title(title, fontsize=10)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]) if what == "angle_r2" else 0)
         ax.grid(alpha=0.3)
     axes[-1].legend(fontsize=8)
     return figure

@@ -72,7 +72,8 @@ def _train(
         anchor = jr.choice(a, anchors, (batch,))
         first, size = start[anchor], count[anchor]
         uniform = lambda key, below: jnp.minimum(
-            (jr.uniform(key, (batch,)) * below).astype(jnp.int32), below - 1
+            (jr.uniform(key, (batch,)) * below.astype(jnp.float32)).astype(jnp.int32),
+            below - 1,
         )
         step = 1 + uniform(b, size - 1)
         positive = order[first + (place[anchor] - first + step) % size]
@@ -88,7 +89,8 @@ def _train(
     def step(carry, key):
         weight, state = carry
         slope = jax.grad(loss)(weight, key)
-        move, state = optimizer.update(slope, state)
+        with jax.numpy_dtype_promotion("standard"):  # Adam has float ** int
+            move, state = optimizer.update(slope, state)
         return (optax.apply_updates(weight, move), state), None
 
     (weight, _), _ = jax.lax.scan(
