@@ -19,7 +19,6 @@ rooms = {
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
     "Probes and networks": ("probe", "network"),
-    "Probes": ("probe",),
     "Whole studies": ("study",),
     "Images to embeddings": ("embed",),
 }
