@@ -23,6 +23,7 @@ import numpy as np
 import tyro
 
 import jfacemap as jfm
+from jfacemap.data.moments_file import read_moments_metadata
 
 
 thesis_rows = 1_300_000
@@ -123,6 +124,7 @@ def stream(c: Config, folder: pathlib.Path, progress):
 def gather(c: Config, folder: pathlib.Path) -> dict[str, float]:
     """Go on from the checkpoint, and fit; seconds, gigabytes, and how good the map is."""
     seen = []
+    start = read_moments_metadata(folder / "moments.safetensors")["done"]
     began = time.perf_counter()
 
     def progress(done, n):
@@ -136,9 +138,10 @@ def gather(c: Config, folder: pathlib.Path) -> dict[str, float]:
     m = jax.block_until_ready(jfm.solve_affine(moments))
     solved = time.perf_counter() - started
     scale = 1 if sys.platform == "darwin" else 1024
-    first, last = seen[0], seen[-1]  # the first batch compiles
+    # The first batch compiles; where there is no other, that is counted in.
+    first, last = seen[0] if len(seen) > 1 else (start, began), seen[-1]
     return {
-        "resumed from": first[0],
+        "resumed from": start,
         "streamed": streamed,
         "solved": solved,
         "rows a second": (last[0] - first[0]) / max(last[1] - first[1], 1e-9),
@@ -152,7 +155,7 @@ def show(c: Config, found: dict[str, float], killed_at: int) -> None:
     """What was measured, and what it says of the thesis's size."""
     rate = found["rows a second"]
     print(
-        f"went on from a commit before row {int(found['resumed from']):,}, "
+        f"went on from row {int(found['resumed from']):,}, "
         f"{found['streamed']:.0f} s to the end: {rate:,.0f} rows a second, commits of "
         f"{found['checkpoint']:.2f} GB every {c.every:,} rows included"
     )
