@@ -48,7 +48,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/attribute_probes-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: two models, two values of C."""
+    """A smoke run: one collection, two models, two values of C."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ def run(config: Config) -> Results:
     if config.celeba is not None:
         collections = [open_celeba(config.celeba)]
     else:
-        collections = real_faces(config.data, deal)
+        collections = real_faces(config.data, deal)[-1 if config.quick else 0 :]
     reference = None if config.reference is None else np.load(config.reference)
     outcomes = []
     for collection in collections:

@@ -71,7 +71,7 @@ class Config:
     out: pathlib.Path | None = None
     """Run folder; by default runs/mnist_invariance-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """A smoke run: few digits, few iterations, two seeds; its numbers mean little."""
+    """A smoke run: few digits, few iterations, one seed; its numbers mean little."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +89,12 @@ class Data:
 
 def load(config: Config) -> Data:
     mnist = jfm.data.load_mnist(config.data)
-    train, test = (1500, 500) if config.quick else (60_000, 10_000)
+    train, test = (600, 200) if config.quick else (60_000, 10_000)
     degrees = jnp.asarray(network.angles, jnp.float32)
     rotate = lambda x, y: network.Digits(
         network.rotate_images(x, degrees), jnp.asarray(y, jnp.int32)
     )
-    held = 250 if config.quick else 5000
+    held = 100 if config.quick else 5000
     digest = hashlib.sha256(mnist.train_images.tobytes()).hexdigest()
     return Data(
         rotate(mnist.train_images[:train], mnist.train_labels[:train]),
@@ -110,7 +110,7 @@ def prepare(config: Config) -> Config:
     if not config.quick:
         return config
     return dataclasses.replace(
-        config, seeds=2, iterations=100, most=100, open_iterations=50
+        config, seeds=1, iterations=20, most=20, open_iterations=20
     )
 
 
@@ -150,7 +150,7 @@ class Trainer:
                 validation,
                 iterations=iterations,
                 most=most,
-                chunk=50 if config.quick else 250,
+                chunk=20 if config.quick else 250,
                 solver=solver,
                 state=state,
                 save=save,
@@ -251,7 +251,7 @@ def some_features(weights, data: Data, config: Config):
 
 def layer_by_layer(weights, data: Data, config: Config) -> dict[str, LayerReading]:
     """Each layer read linearly, on some training images, judged on some test images."""
-    some = 500 if config.quick else 12_000
+    some = 200 if config.quick else 12_000
     rng = np.random.default_rng(config.seed)
     degrees = np.array(network.angles, np.float32)
     sides = []
