@@ -105,7 +105,12 @@ def killed(c: Config, folder: pathlib.Path) -> int:
 
 
 def _tell(c: Config, folder: pathlib.Path, pipe) -> None:
-    stream(c, folder, lambda done, n: pipe.send(done))
+    def progress(done, n):
+        pipe.send(done)
+        if done >= n // 2:
+            time.sleep(3600)  # until it is killed, and not on to the end
+
+    stream(c, folder, progress)
 
 
 def stream(c: Config, folder: pathlib.Path, progress):
