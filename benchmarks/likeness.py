@@ -74,7 +74,7 @@ def numpy_cka(x: np.ndarray, y: np.ndarray) -> float:
     """As packages do it: centre, three cross products, their norms."""
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     norm = lambda a, b: np.linalg.norm(a.T @ b)
-    return norm(x, y) ** 2 / (norm(x, x) * norm(y, y))
+    return float(norm(x, y) ** 2 / (norm(x, x) * norm(y, y)))
 
 
 def cka_of_kernels(x: np.ndarray, y: np.ndarray, tile: int = 1024) -> float:

@@ -78,7 +78,8 @@ def make(c: Config, folder: pathlib.Path) -> float:
         code = rng.standard_normal((n, rank), np.float32)
         for store, mix in zip(stores, mixes, strict=True):
             own = rng.standard_normal((n, c.width), np.float32)
-            store.append(np.float16(code @ mix / np.sqrt(rank) + noise * own))
+            rows = code @ mix / np.sqrt(rank) + noise * own
+            store.append(np.asarray(rows, np.float16))
     for store in stores:
         store.close()
     return time.perf_counter() - began

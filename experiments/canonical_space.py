@@ -93,7 +93,10 @@ def run(config: Config) -> Results:
     figure = plot_canonical(
         layout,
         faces.names,
-        {"images paired": common.spectrum, "paired at random": null.spectrum},
+        {
+            "images paired": np.asarray(common.spectrum),
+            "paired at random": np.asarray(null.spectrum),
+        },
         composed["affine, ridge"],
         title=f"{len(faces.names)} face networks; people nothing was fitted on",
     )
@@ -264,7 +267,7 @@ def report(faces, rows, composed, space, fitted, held, common, null, picked) -> 
     console.print(table)
     apart = {k: np.asarray(e.apart) for k, e in composed.items()}
     triples = list(itertools.permutations(range(len(faces.names)), 3))
-    mean = {k: np.mean([a[t] for t in triples]) for k, a in apart.items()}
+    mean = {k: float(np.mean([a[t] for t in triples])) for k, a in apart.items()}
     console.print(
         "Between A -> B -> C and A -> C lies a mean square of "
         + ", ".join(f"{short(v)} ({k})" for k, v in mean.items())
@@ -285,7 +288,7 @@ def report_indices(indices, chance, tar):
     for name, values in indices.items():
         known = ((values + values.T) / 2)[upper]
         random = off_diagonal(chance[name]).mean()
-        told = scipy.stats.spearmanr(known, both).statistic
+        told = float(scipy.stats.spearmanr(known, both)[0])  # type: ignore
         table.add_row(name, f"{known.mean():.3f}", f"{random:.3f}", f"{told:.2f}")
         yield {"way": name, "mean": known.mean(), "at random": random, "told": told}
     console.print(table)

@@ -109,9 +109,7 @@ def load(config: Config) -> Data:
 def prepare(config: Config) -> Config:
     if not config.quick:
         return config
-    return dataclasses.replace(
-        config, seeds=1, iterations=20, most=20, open_iterations=20
-    )
+    return dataclasses.replace(config, seeds=1, iterations=20, most=20, open_iterations=20)
 
 
 @dataclasses.dataclass(frozen=True)

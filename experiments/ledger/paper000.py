@@ -98,7 +98,7 @@ def all_high_at_loose_far(run):
 @tested("paper 000, section 4", "Maps fail more as FAR falls: the share of native TAR they "
         "keep falls with it", "falls", faces)  # fmt: skip
 def fails_as_far_falls(run):
-    keep = lambda kind, k: (
+    keep = lambda kind, k: float(
         np.mean(off_diagonal(run[f"{kind}/tar"][..., k]))
         / np.mean(own(run[f"{kind}/tar"][..., k]))
     )
@@ -133,8 +133,9 @@ def rotation_is_ahead_below(run):
     k = at(run, 1e-2)
     each = [np.moveaxis(run[kind].mean(axis=1)[..., k], 0, -1) for kind in
             ("linear", "rotation")]  # fmt: skip
-    cells = [off_diagonal(x).T for x in each]
-    return counts(claims.rotation_is_ahead_below(*cells, run["sizes"].tolist(), 1024))
+    linear, rotation = (off_diagonal(x).T for x in each)
+    sizes = run["sizes"].tolist()
+    return counts(claims.rotation_is_ahead_below(linear, rotation, sizes, 1024))
 
 
 @tested("paper 000, section 4.1", "With few pairs (64 or fewer) a rotation is better than a "

@@ -121,7 +121,7 @@ def _logistic(dtype, x, signs, used, ridge) -> Planes:
         hessian = lambda v: matmul(z.T, curve * matmul(z, v)) + (penalty + 1e-9) * v
         step = _solve(hessian, gradient)
         # From whole numbers: float64 ones would be handed to every platform.
-        sizes = jnp.asarray(np.int32([16, 8, 4, 1, 0])).astype(dtype) / 16
+        sizes = jnp.asarray(np.array([16, 8, 4, 1, 0], np.int32)).astype(dtype) / 16
         losses = jax.vmap(lambda s: loss(w - s * step))(sizes)
         least = losses == jnp.min(losses, axis=0, keepdims=True)
         best = jnp.max(jnp.where(least, sizes[:, None], 0), axis=0)

@@ -66,14 +66,14 @@ class _Slices:
     shape: tuple[int, int]
     dtype: np.dtype
 
-    def batches(self, size: int) -> Iterator[np.ndarray]:
+    def batches(self, size: int, *, start: int = 0) -> Iterator[np.ndarray]:
         import safetensors
 
         with safetensors.safe_open(self.path, framework="numpy") as file:
             rows = file.get_slice(self.key)
             n = self.shape[0]
-            for start in range(0, n, size):
-                yield rows[start : min(start + size, n)]
+            for i in range(start, n, size):
+                yield rows[i : min(i + size, n)]
 
 
 def _open_slices(path: Path, key: str | None) -> _Slices:
