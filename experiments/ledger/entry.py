@@ -39,7 +39,7 @@ class Run:
     @property
     def is_simulated(self) -> bool:
         """Whether nothing can be learnt from it about networks."""
-        return self.data.startswith("simulated")
+        return self.data.startswith(("simulated", "a simulation"))
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]
