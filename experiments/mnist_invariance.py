@@ -344,7 +344,12 @@ def describe(config: Config, data: Data) -> dict[str, str]:
 
 def run(config: Config) -> Results:
     config = prepare(config)
-    data = load(config)
+    try:
+        data = load(config)
+    except jfm.data.InputError as error:
+        told = f"Skipped: {error}" if config.quick else f"[red]{error}"
+        console.print(told, soft_wrap=True)
+        raise SystemExit(0 if config.quick else 2) from error
     about = describe(config, data)
     console.print(f"[bold]Data.[/bold] {about['source']}\n{about['training']}\n")
     with training_folder(config) as work:
