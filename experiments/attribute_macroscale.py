@@ -26,7 +26,7 @@ from jfacemap.plot.macroscale import (
 
 from .attribute_macroscale_report import report
 from .data_folder import data_folder
-from .harness import console, launch, Results
+from .harness import console, lacking, launch, Results
 from .orl_attributes import load_attributes
 
 
@@ -116,11 +116,7 @@ def load(config: Config) -> Sample:
     if folder is None or not (folder / "orl_faces.npz").is_file():
         where = f"orl_faces.npz is not in {folder}" if folder else "no folder of data"
         fault = f"{where}: give --data FOLDER or --celeba FOLDER, or set JFACEMAP_DATA"
-        if config.quick:
-            console.print(f"Skipped: {fault}.", soft_wrap=True)
-            raise SystemExit(0)
-        console.print(f"[red]{fault}.", soft_wrap=True)
-        raise SystemExit(2)
+        lacking(f"{fault}.", config.quick)
     return load_orl(folder)
 
 

@@ -91,6 +91,12 @@ def split_halves(config: Config, faces) -> list[np.ndarray]:
     return [rng.permutation(people)[: len(people) // 2] for _ in range(config.halves)]
 
 
+def halves_of(label, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows used, in two: of every second person, and of the others."""
+    first = np.isin(label, np.unique(label[used])[::2])
+    return used & first, used & ~first
+
+
 def held_out_pairs(faces, rows: np.ndarray):
     """Rows padded to one length, so that all splits share one compiled program.
 

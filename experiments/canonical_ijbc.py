@@ -22,6 +22,7 @@ import jfacemap as jfm
 from jfacemap.study import claims, published
 from jfacemap.study.pedigree import Pedigree, shared_traits
 from jfacemap.study.pooled import pool_protocol, pool_rows
+from jfacemap.study.verify_pairs import less_native
 
 from .canonical_ijbc_report import draw, report
 from .harness import console, launch, Results, watch
@@ -333,8 +334,7 @@ def mean_rows(rates, spread) -> dict[str, Mean]:
             draws = spread[kind].replicates  # (B, source, target, far)
             cost, each = None, draws[:, which].mean(axis=1)
             if name not in native:
-                alone = np.moveaxis(np.diagonal(draws, axis1=1, axis2=2), -1, 1)
-                less = draws - alone[:, None]
+                less = less_native(spread[kind]).replicates
                 cost = between(less[:, which].mean(axis=1))
             mean = Mean(mean.tar, between(each), cost)
         means[name] = mean

@@ -30,6 +30,7 @@ from .canonical_faces import (
 )
 from .canonical_faces_report import short, style
 from .harness import console, launch, Results
+from .tables import off_diagonal
 
 
 far = (1e-2,)
@@ -155,11 +156,6 @@ def routes(space: jfm.CanonicalSpace, dim: int | None = None) -> jfm.PairMaps:
         for i in ends
     )
     return jfm.PairMaps(table, space.names)
-
-
-def off_diagonal(table) -> np.ndarray:
-    table = np.asarray(table)
-    return table[~np.eye(len(table), dtype=bool)]
 
 
 def residual(maps: jfm.PairMaps, joint: jfm.JointMoments) -> float:

@@ -38,8 +38,6 @@ class Config:
     """Write the ledger as a markdown page, too."""
     out: pathlib.Path | None = None
     """Run folder; by default runs/claims-<date>."""
-    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """For the sake of uniformity: it is quick."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,9 +19,9 @@ from rich.table import Table
 
 import jfacemap as jfm
 
-from .canonical_faces import centre
+from .canonical_faces import centre, halves_of
 from .data_folder import data_folder, find_model
-from .harness import console, launch, Results
+from .harness import console, lacking, launch, Results
 
 
 networks = {
@@ -100,11 +100,7 @@ def run(config: Config) -> Results:
     warnings.filterwarnings("ignore", message=".* rows do not determine")
     folder = data_folder(config.data)
     if fault := missing(folder):
-        if config.quick:
-            console.print(f"Skipped: {fault}.", soft_wrap=True)
-            raise SystemExit(0)
-        console.print(f"[red]{fault}.", soft_wrap=True)
-        raise SystemExit(2)
+        lacking(f"{fault}.", config.quick)
     assert folder is not None
     images, who = load_images(folder, config.quick)
     used = np.isin(who, np.unique(who)[::2])
@@ -145,8 +141,7 @@ def fit_maps(spaces, used, who) -> dict[str, jfm.PairMaps]:
     joint = lambda rows: jfm.joint_moments(
         spaces, jnp.asarray(rows, jnp.float32), names=tuple(networks)
     )
-    first = np.isin(who, np.unique(who[used])[::2])
-    choice = jfm.choose_ridge([joint(used & first), joint(used & ~first)], ridges)
+    choice = jfm.choose_ridge([joint(half) for half in halves_of(who, used)], ridges)
     whole = joint(used)
     maps = {kind: jfm.fit_all_pairs(whole, kind) for kind in kinds if kind != "ridge"}
     maps["ridge"] = jfm.fit_all_pairs(whole, "linear", ridge=choice.ridge * used.sum())

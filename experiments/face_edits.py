@@ -13,7 +13,7 @@ import numpy as np
 import jfacemap as jfm
 
 from .data_folder import find_model
-from .harness import console
+from .harness import lacking
 
 
 names = "rotation", "size", "blur", "brightness", "contrast", "warmth", "covering"
@@ -102,11 +102,7 @@ def load_faces(
         if folder is None or not (folder / name).is_file():
             where = f"{name} is not in {folder}" if folder else "no folder of data"
             fault = f"{where}: give --data FOLDER, or set JFACEMAP_DATA"
-            if quick:
-                console.print(f"Skipped: {fault}.", soft_wrap=True)
-                raise SystemExit(0)
-            console.print(f"[red]{fault}.", soft_wrap=True)
-            raise SystemExit(2)
+            lacking(f"{fault}.", quick)
     assert folder is not None
     with np.load(folder / "lfw100.npz") as file:
         lfw, colour = file["name"].astype(str), file["aligned112"]

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -82,6 +82,12 @@ def launch(
     partial.rename(out)
     files = ", ".join(sorted(p.name for p in out.iterdir()))
     console.print(f"\n{seconds:.0f} s. Results in [bold]{out}[/bold]: {files}")
+
+
+def lacking(fault: str, quick: bool) -> NoReturn:
+    """Say what is not there, and end: well if the run is a smoke run, else with 2."""
+    console.print(f"Skipped: {fault}" if quick else f"[red]{fault}", soft_wrap=True)
+    raise SystemExit(0 if quick else 2)
 
 
 @contextlib.contextmanager

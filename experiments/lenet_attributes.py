@@ -21,7 +21,7 @@ import jfacemap as jfm
 from jfacemap import network
 from jfacemap.plot.energy import plot_energy_violins
 
-from .harness import console, launch, Results, watch
+from .harness import console, lacking, launch, Results, watch
 
 
 ranges = {
@@ -72,8 +72,7 @@ def run(config: Config) -> Results:
         mnist = jfm.data.load_mnist(config.data)
     except (ValueError, OSError, ImportError) as error:
         if config.quick:
-            console.print(f"Skipped: {str(error).splitlines()[0]}", soft_wrap=True)
-            raise SystemExit(0) from None
+            lacking(str(error).splitlines()[0], config.quick)
         raise
     trained_on = [none, *config.trained_on]
     size = 20_000

@@ -32,7 +32,7 @@ from jfacemap.study.rotated_digits import (
     summarise_digits,
 )
 
-from .harness import console, launch, Results, watch
+from .harness import console, lacking, launch, Results, watch
 from .mnist_invariance_report import (
     draw,
     gather_arrays,
@@ -347,9 +347,7 @@ def run(config: Config) -> Results:
     try:
         data = load(config)
     except jfm.data.InputError as error:
-        told = f"Skipped: {error}" if config.quick else f"[red]{error}"
-        console.print(told, soft_wrap=True)
-        raise SystemExit(0 if config.quick else 2) from error
+        lacking(str(error), config.quick)
     about = describe(config, data)
     console.print(f"[bold]Data.[/bold] {about['source']}\n{about['training']}\n")
     with training_folder(config) as work:

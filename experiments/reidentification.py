@@ -19,7 +19,7 @@ import tyro
 import jfacemap as jfm
 from jfacemap.plot.attack import plot_rank_curves
 
-from .canonical_faces import both_cores
+from .canonical_faces import both_cores, halves_of
 from .harness import console, launch, Results
 from .reidentification_report import report, report_people
 
@@ -188,10 +188,7 @@ def attack(collection, plan, used, kind, config, *, centred=True, pairing=None):
 
 def pick_ridge(collection, plan, leaked, used, config) -> float:
     """The best for leaked people left out of the fit, in two halves."""
-    label = collection.label[plan.leaked]
-    people = np.unique(label[used])
-    first = np.isin(label, people[::2])
-    halves = [used & first, used & ~first]
+    halves = halves_of(collection.label[plan.leaked], used)
     joint = lambda rows: jfm.joint_moments(leaked, rows.astype(np.float32))
     return jfm.choose_ridge([joint(half) for half in halves], config.ridges).ridge
 

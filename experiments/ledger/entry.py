@@ -112,16 +112,6 @@ def _read(folder: pathlib.Path) -> Run:
     return Run(record["experiment"], about, arrays, rows)
 
 
-def off_diagonal(table: np.ndarray) -> np.ndarray:
-    """Cells `(pairs, *rest)` of ordered pairs, of a table `(source, target, *rest)`."""
-    return table[~np.eye(len(table), dtype=bool)]
-
-
-def own(table: np.ndarray) -> np.ndarray:
-    """Cells of each model with itself, `(models, *rest)`."""
-    return table[np.eye(len(table), dtype=bool)]
-
-
 def rate(x: float) -> str:
     """.123"""
     return f"{x:.3f}".replace("0.", ".", 1)

@@ -5,7 +5,8 @@ import numpy as np
 from jfacemap.data import ijb as protocols
 from jfacemap.study import claims, published
 
-from .entry import counted, off_diagonal, Outcome, own, rate, Run, tested, untestable
+from ..tables import off_diagonal, own
+from .entry import counted, Outcome, rate, Run, tested, untestable
 
 
 faces = "canonical_faces"

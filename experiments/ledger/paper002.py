@@ -4,7 +4,8 @@ import numpy as np
 
 from jfacemap.study import published_swap as printed
 
-from .entry import counted, off_diagonal, Outcome, own, tested, untestable
+from ..tables import off_diagonal, own
+from .entry import counted, Outcome, tested, untestable
 
 
 swap = "classifier_swap"

@@ -1,6 +1,5 @@
 """Papers 003 and 004, *Attributes Shape the Embedding Space* (ICML 2025)."""
 
-import functools as ft
 from collections import defaultdict
 
 import jax
@@ -31,7 +30,6 @@ spearman = {
 """Spearman's rho between what KS makes of an attribute and its entropies, of five models."""
 
 
-@ft.cache
 def lfw_distances():
     """Within and between people of LFW-100, by bundled model."""
     faces = jfm.data.load_faces()

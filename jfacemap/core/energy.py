@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from .gram import sum_over_chunks
 from .linalg import matmul
-from .moments import as_rows, batch_joint, JointMoments, merge_joint, Sum
+from .moments import as_named, as_rows, batch_joint, JointMoments, merge_joint, Sum
 from .monoid import merges
 from .precision import in_float64, widen, zeros_wide
 from .types import as_array, Numeric
@@ -63,10 +63,7 @@ def energy_moments(
     the moments NaN. Batches merge (`jfm.merge`). Raises `ValueError` if rows do not pair
     up.
     """
-    if isinstance(embeddings, Mapping):
-        names = tuple(embeddings) if names is None else names
-        embeddings = tuple(embeddings.values())
-    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    embeddings, names = as_named(embeddings, names)
     used = as_array(used)
     if used is not None and used.dtype != bool:
         raise ValueError(f"used is a mask of rows, True or False; got {used.dtype}.")

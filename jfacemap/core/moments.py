@@ -142,14 +142,21 @@ def joint_moments(
     twice as fast, for spaces of condition number up to some 100 (see `jfm.diagnose`):
     maps err by about `5e-8 condition**2`, by default by about `1e-16 condition**2`.
     """
-    if isinstance(embeddings, Mapping):
-        names = tuple(embeddings) if names is None else names
-        embeddings = tuple(embeddings.values())
-    names = _names(names, len(embeddings))
+    embeddings, names = as_named(embeddings, names)
     embeddings, weights = as_rows(embeddings, names, weights)
     leaves = _joint_moments(embeddings, weights, narrow=_is_narrow(precision))
     dims = tuple(x.shape[1] for x in embeddings)
     return JointMoments(*leaves, dims=dims, names=names)
+
+
+def as_named(
+    embeddings: Sequence | Mapping[str, Any], names: Sequence[str] | None
+) -> tuple[tuple, tuple[str, ...]]:
+    """Embeddings in order, and a name for each: those given, a dictionary's, or numbers."""
+    if isinstance(embeddings, Mapping):
+        names = tuple(embeddings) if names is None else names
+        embeddings = tuple(embeddings.values())
+    return tuple(embeddings), _names(names, len(embeddings))
 
 
 def as_rows(embeddings: Sequence, names: Sequence[str], weights) -> tuple[tuple, Any]:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 from ..core.factor import PairFactor, pivot_cutoff
 from ..core.linalg import matmul
 from ..core.moments import PairMoments
+from ..core.order import first_least
 from .closed_form import uncentred
 from .groups import sum_groups
 
@@ -144,11 +145,7 @@ def about(m: PairMoments | PairFactor, mean_x, mean_y) -> Products | Rows:
 
 def where_least(errors: Float[Array, "r *k"]) -> Int[Array, "*k"]:
     """The first place of the least error along the first axis; the last if all are NaN."""
-    # JAX lowers argmin outside the x64 scope it was traced in, and then finds no float64.
-    last = errors.shape[0] - 1
-    at = jnp.arange(last + 1, dtype=jnp.int32).reshape(-1, *(1,) * (errors.ndim - 1))
-    least = jnp.min(errors, axis=0, keepdims=True)
-    return jnp.min(jnp.where(errors == least, at, last), axis=0)
+    return jnp.minimum(first_least(jnp.moveaxis(errors, 0, -1)), errors.shape[0] - 1)
 
 
 def each_fold(folds: PairMoments | PairFactor, f):

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.linalg import unit
-from ..core.moments import joint_moments, JointMoments, pair_moments, PairMoments
+from ..core.moments import as_named, joint_moments, JointMoments, pair_moments, PairMoments
 from ..core.monoid import merge
 from ..core.rows import as_rows, check_size, RowSource
 from ..core.types import as_array, Numeric
@@ -98,11 +98,7 @@ def stream_joint_moments(
     Arguments, memory (with 8 D^2 bytes for D columns in all) and errors as of
     `stream_pair_moments`.
     """
-    if isinstance(embeddings, Mapping):
-        names = tuple(embeddings) if names is None else names
-        embeddings = tuple(embeddings.values())
-    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
-
+    embeddings, names = as_named(embeddings, names)
     return _stream(
         dict(zip(names, embeddings, strict=True)),
         weights,

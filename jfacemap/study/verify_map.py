@@ -173,14 +173,19 @@ def check_side(mapped_side: str) -> None:
         )
 
 
+def check_images(rows, whose: str, n_images: int) -> None:
+    """Raise `ValueError` unless there is a row an image."""
+    if rows.shape[0] != n_images:
+        raise ValueError(
+            f"The protocol has {n_images} images, but {whose} are {rows.shape}: one row "
+            "an image, in the order of the protocol."
+        )
+
+
 def check_rows(m: AbstractMap, source, target, n_images: int) -> None:
     """Raise `ValueError` unless both have a row an image, and widths fit the map."""
     for name, rows in (("source", source), ("target", target)):
-        if rows.shape[0] != n_images:
-            raise ValueError(
-                f"The protocol has {n_images} images, but the {name} embeddings are "
-                f"{rows.shape}: one row an image, in the order of the protocol."
-            )
+        check_images(rows, f"the {name} embeddings", n_images)
     if m.out_dim != target.shape[1]:
         raise ValueError(
             f"The map ends in width {m.out_dim}, the target has {target.shape[1]}."

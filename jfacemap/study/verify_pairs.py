@@ -21,7 +21,7 @@ from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..evaluate.templates import Templates
 from ..fit.all_pairs import PairMaps
-from .verify_map import as_plan, check_side, ijb_fars, Side, VerificationPlan
+from .verify_map import as_plan, check_images, check_side, ijb_fars, Side, VerificationPlan
 
 
 sides = "gallery", "probe"
@@ -43,7 +43,12 @@ class PairVerdicts(eqx.Module):
         """TAR of each pair less the target's own, paired; the diagonal is 0."""
         if self.spread is None:
             raise ValueError("No intervals were drawn: give verify_pairs a key.")
-        return tar_difference(self.spread[kind], _own(self.spread[kind]))
+        return less_native(self.spread[kind])
+
+
+def less_native(cells: TarConfidence) -> TarDifference:
+    """Cells `(source, target, far)` less each target's own, on their diagonal; paired."""
+    return tar_difference(cells, _own(cells))
 
 
 def verify_pairs(
@@ -109,20 +114,22 @@ def verify_pairs(
 
     for i in range(n):
         x = load(i)
-        _check_rows(x, names[i], plan)
+        check_images(x, f"the embeddings of {names[i]}", plan.n_images)
         own.append({})
         cells = [(kind, i, j) for kind in maps for j in range(n) if j != i]
         waiting |= {cell: {} for cell in [("native", i, i), *cells]}
         for side, used, grouping in zip(sides, plan.rows, plan.grouping, strict=True):
             given = None if weights is None else weights[used]
             options = {"weights": given, "normalize_images": normalize_images}
-            own[i][side] = pool_templates(x[used], grouping, **options)
+            images = x[used]
+            own[i][side] = pool_templates(images, grouping, **options)
             if side in mapped:
                 each = [maps[kind][i, j] for kind, _, j in cells]
                 options["pool_first"] = pool_first
-                pooled = pool_mapped(each, x[used], grouping, **options)
+                pooled = pool_mapped(each, images, grouping, **options)
                 for cell, templates in zip(cells, pooled, strict=True):
                     waiting[cell][side] = templates
+            del images
         del x
         for cell in [cell for cell in waiting if cell[2] <= i]:
             found[cell] = judge(cell)
@@ -134,14 +141,6 @@ def verify_pairs(
         mapped_side,
         {kind: _by_draw(table(spread, kind)) for kind in maps} if spread else None,
     )
-
-
-def _check_rows(x, name: str, plan: VerificationPlan) -> None:
-    if x.shape[0] != plan.n_images:
-        raise ValueError(
-            f"The protocol has {plan.n_images} images, but the embeddings of {name} "
-            f"are {x.shape}: one row an image, in the order of the protocol."
-        )
 
 
 def _table(found: Mapping, kind: str, n: int):

@@ -52,7 +52,9 @@ def test_one_folder_is_not_enough(folders):
 def test_means_are_over_pairs_and_over_models_and_intervals_of_the_mean():
     tar = np.arange(4.0).reshape(2, 2, 1) / 10
     draws = np.array([[[0.5, 0.1], [0.3, 0.9]], [[0.7, 0.3], [0.1, 0.9]]])[..., None]
-    spread = {"linear": type("Spread", (), {"replicates": draws})}
+    ends = [draws.mean(axis=0)] * 3
+    about = {"replicates": draws, "n_identities": 9, "n_skipped": 0, "level": 0.95}
+    spread = {"linear": jfm.TarConfidence(*ends, **about)}
     means = canonical_ijbc.mean_rows({"linear": tar, "linear, centred": tar}, spread)
     assert means["native"].tar == pytest.approx(0.15) and means["native"].cost is None
     np.testing.assert_allclose(means["native"].ends[:, 0], [0.7025, 0.7975])

@@ -8,7 +8,8 @@ import pytest
 
 from experiments import claims
 from experiments.ledger import ledger
-from experiments.ledger.entry import Claim, counted, off_diagonal, Outcome, own, read_runs
+from experiments.ledger.entry import Claim, counted, Outcome, read_runs
+from experiments.tables import off_diagonal, own
 
 
 def save_run(folder, experiment, source, **arrays):

@@ -31,16 +31,21 @@ def mutual_neighbours(
     and of a tile of similarities. A model that has a NaN has NaN in its row and column.
     Raises `ValueError` if rows do not pair up, or are no more than k.
     """
-    if isinstance(embeddings, Mapping):
-        embeddings = tuple(embeddings.values())
-    labels = [f"model {i}" for i in range(len(embeddings))]
-    rows, _ = as_rows(embeddings, labels, None)
+    rows = paired_rows(embeddings)
     n = rows[0].shape[0]
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"metric is 'cosine' or 'euclidean'; got {metric!r}.")
     if not 0 < k < n:
         raise ValueError(f"Of {n} rows each has {n - 1} neighbours; got k={k}.")
     return _mutual(rows, k, metric)
+
+
+def paired_rows(embeddings: Sequence | Mapping) -> tuple:
+    """Rows of each model; `ValueError` unless they pair up."""
+    if isinstance(embeddings, Mapping):
+        embeddings = tuple(embeddings.values())
+    labels = [f"model {i}" for i in range(len(embeddings))]
+    return as_rows(embeddings, labels, None)[0]
 
 
 @ft.partial(jax.jit, static_argnums=(1, 2))

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...core.linalg import matmul, single, unit
-from ...core.moments import as_rows
 from ...core.precision import in_float64
 from ...core.types import Numeric
+from .neighbours import paired_rows
 
 
 bins = 2**20
@@ -31,10 +31,7 @@ def rank_rsa(
     NaN in the row and column of a model that has one, or whose cosines are all in one bin.
     Raises `ValueError` if rows do not pair up.
     """
-    if isinstance(embeddings, Mapping):
-        embeddings = tuple(embeddings.values())
-    labels = [f"model {i}" for i in range(len(embeddings))]
-    rows, _ = as_rows(embeddings, labels, None)
+    rows = paired_rows(embeddings)
     if rows[0].shape[0] < 3:
         raise ValueError(f"Distances rank from 3 rows on; got {rows[0].shape[0]}.")
     return _rank_rsa(rows)
