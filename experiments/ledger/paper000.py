@@ -258,7 +258,10 @@ def people_count_for_more(run):
 @tested("paper 000, section 7", "How maps carry over to other images (left open): fitted on "
         "one data set, tested on another", "unclear", "which_pairs")  # fmt: skip
 def maps_carry_over(run):
-    values = run["transfer/all images/linear"]
+    most = next(
+        k for k in run.arrays if k.startswith("transfer/") and k.endswith("/linear")
+    )
+    values = run[most]
     off = ~np.eye(values.shape[-1], dtype=bool)
     table = values[..., off].mean(axis=-1)
     return Outcome(f"mean TAR by fit and test set {rate(table.min())} to {rate(table.max())}",

@@ -133,8 +133,8 @@ def all_negative():
 
 def energy_by_attribute(run: Run, suffix: str) -> dict[str, np.ndarray]:
     """Median energies over identities of each attribute, by model."""
-    names = [key.removesuffix("/energy") for key in run.arrays if key.endswith("/energy")]
-    return {m: np.nanmedian(run[f"{m}/{suffix}"], axis=0) for m in names}
+    models = {row["model"]: None for row in run.rows}
+    return {m: np.nanmedian(run[f"{m}/{suffix}"], axis=0) for m in models}
 
 
 @tested(
