@@ -10,7 +10,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Int, Integer
+from jaxtyping import Float, Int, Integer, UInt32
 
 from ..core.monoid import merges
 from .roc import RocCurve
@@ -89,6 +89,14 @@ def _merge_fine(a: FineCounts, b: FineCounts) -> FineCounts:
     if not np.array_equal(a.bins, b.bins):
         raise ValueError(f"Counts inside different bins do not merge: {a.bins}, {b.bins}.")
     return FineCounts(a.bins, a.genuine + b.genuine, a.impostor + b.impostor)
+
+
+def keys_of(scores: Float[np.ndarray, "*n"]) -> UInt32[np.ndarray, "*n"]:
+    """`selection.sortable` of float32 scores, on the host."""
+    sign = np.uint32(1 << 31)
+    bits = np.asarray(scores).view(np.uint32)
+    key = np.where(bits > sign, ~bits, bits | sign)
+    return np.where(np.isnan(scores), np.uint32(0), key)
 
 
 def scores_of(keys: Integer[np.ndarray, "*n"]) -> Any:

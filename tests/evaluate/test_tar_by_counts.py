@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from jfacemap.evaluate import tar
+from jfacemap.evaluate import tar, tar_by_counts
+from jfacemap.evaluate.match_counts import keys_of, scores_of
 from jfacemap.evaluate.tar import tar_at_far
 
 from . import oracles
@@ -92,3 +93,39 @@ def test_flags_of_numbers_are_flags(unchecked_types):
     scores, genuine = draw(4, 500)
     ours = tar_at_far(scores, genuine.astype(int), fars)
     np.testing.assert_array_equal(ours.tar, tar_at_far(scores, genuine, fars).tar)
+
+
+names = "genuine_accepts", "impostor_accepts", "threshold", "tar", "genuine_at_zero", "far"
+
+
+@each_rule
+@pytest.mark.parametrize("decimals", (2, 8), ids=("ties", "none"))
+def test_scores_below_the_floor_are_not_looked_at(rule, decimals, monkeypatch):
+    scores, genuine = draw(3, 20_000, decimals)
+    few = [1e-3, 0.01, 0.1]
+    whole = monkeypatch.context()
+    floor = tar_by_counts._guess_floor(scores, 0.1)
+    assert 0.05 < np.mean(scores > scores_of(np.array(floor << 16))) < 0.5
+    seen = []
+    settle = tar_by_counts._settle
+    monkeypatch.setattr(
+        tar_by_counts, "_settle", lambda *args: seen.append(args[-1]) or settle(*args)
+    )
+    found = tar_at_far(scores, genuine, few, rule=rule)
+    assert seen == [floor]
+    with whole as patch:
+        patch.setattr(tar_by_counts, "_guess_floor", lambda *_: 0)
+        expected = tar_at_far(scores, genuine, few, rule=rule)
+    for name in names:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
+
+
+@each_rule
+def test_a_floor_above_a_threshold_is_noticed(rule, monkeypatch):
+    scores, genuine = draw(4, 5000)
+    expected = tar_at_far(scores, genuine, [0.01, 0.3], rule=rule)
+    high = int(keys_of(np.float32([2.0]))[0]) >> 16
+    monkeypatch.setattr(tar_by_counts, "_guess_floor", lambda *_: high)
+    found = tar_at_far(scores, genuine, [0.01, 0.3], rule=rule)
+    for name in names:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
