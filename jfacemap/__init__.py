@@ -34,6 +34,10 @@ from .attribute.histogram import (
     pair_histogram as pair_histogram,
     PairHistogram as PairHistogram,
 )
+from .attribute.identity_spectrum import (
+    identity_spectrum as identity_spectrum,
+    IdentitySpectrum as IdentitySpectrum,
+)
 from .attribute.macroscale import attribute_ks as attribute_ks, AttributeKs as AttributeKs
 from .attribute.neighbours import (
     AllPairs as AllPairs,

@@ -292,6 +292,7 @@ cases = {
         *(shape(5, 6), shape(5, 2, 6)),
     ),
     "class_distances": (lambda x: jfm.class_distances(x, ids // 2), x),
+    "identity_spectrum": (lambda x: jfm.identity_spectrum(x, ids // 2), x),
     "relabelled KS": (
         _statistics,
         jax.ShapeDtypeStruct((1024, 16), bool),
