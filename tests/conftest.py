@@ -67,6 +67,7 @@ test_cli_families.py
 test_cli_sweep.py::test_sweep_is_that_of_the_library[--sizes 24
 test_compile_once.py::test_called_within_jit
 test_lowering.py::test_lowers[x64 flag
+test_site.py::test_tutorials_run
 """.split("\n")[1:-1]
 """Of tests that take some 5 s and more: those whose neighbours see most faults as well."""
 
