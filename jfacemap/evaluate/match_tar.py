@@ -4,8 +4,8 @@ import numpy as np
 
 from .accepts import TarAtFar
 from .match_counts import scores_of
-from .match_points import choose, count_limits, Points
-from .target import far_words
+from .match_points import choose, Points
+from .target import count_limits, far_words
 
 
 def tar_from_points(each: list[Points], n_nan, fars, rule: str, shape) -> TarAtFar:

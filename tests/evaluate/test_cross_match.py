@@ -14,10 +14,10 @@ from hypothesis import given, settings, strategies as st
 import jfacemap as jfm
 from jfacemap.evaluate import match_tiles
 from jfacemap.evaluate.match_counts import MatchCounts, scores_of
-from jfacemap.evaluate.match_points import count_limits
 from jfacemap.evaluate.match_tiles import count_bins
 from jfacemap.evaluate.rules import rules
 from jfacemap.evaluate.selection import sortable
+from jfacemap.evaluate.target import count_limits
 
 
 fars = [0.0, 1e-4, 1e-3, 0.01, 0.1, 0.5, 1.0]
