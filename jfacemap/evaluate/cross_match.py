@@ -48,10 +48,11 @@ def cross_match(
     - `rule`: as in `tar_at_far`.
     - `progress`: called with (tiles done, tiles in this pass) after each tile.
 
-    Scores are inner products. Results are bit-equal to `tar_at_far` of the same scores:
-    a first pass counts them in bins, a second one looks into the bins that hold a
-    threshold (a third, rarely, beside them). Memory is that of the vectors, a tile of 4
-    million scores and the counts: a billion comparisons take no more than a million.
+    Scores are inner products, in float32 whatever the vectors are. Results are bit-equal
+    to `tar_at_far` of the same scores: a first pass counts them in bins, a second one looks
+    into the bins that hold a threshold (a third, rarely, beside them). Memory is that of
+    the vectors, a tile of 4 million scores and the counts: a billion comparisons take no
+    more than a million.
     Driven from the host. Comparisons spread over processes or files: `count_matches`.
     Raises `ValueError` on shapes that do not match, an unknown
     rule, or targets that are no rates.

@@ -57,8 +57,8 @@ def count_matches(
       within a part.
     - `inside`: bins, as `bins_in_doubt` names them, whose scores are told apart.
 
-    The same vectors must give the same scores in both passes: take the same parts on the
-    same machines. Raises `ValueError` on shapes that do not match.
+    Scores are float32. The same vectors must give the same scores in both passes: take the
+    same parts on the same machines. Raises `ValueError` as `cross_match` does.
     """
     people = code_people(gallery, [probes], gallery_subjects, probe_subjects)
     if inside is None:

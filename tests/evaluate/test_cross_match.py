@@ -6,6 +6,7 @@ whatever order a product adds them up.
 
 import functools as ft
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -110,6 +111,17 @@ def test_nan_is_counted_and_never_accepted():
 
 
 @pytest.mark.parametrize("rule", rules)
+def test_vectors_of_any_precision_are_scored_in_float32():
+    a, b, left, right = sides()
+    theirs = truth(a, b, left, right, "strict")
+    of = lambda t, dtype: jfm.Templates(np.asarray(t.ids), t.vectors.astype(dtype))
+    with jax.enable_x64(True):
+        wide = jfm.cross_match(of(a, np.float64), of(b, np.float64), left, right, fars)
+    assert_same(wide.tar, theirs)
+    halves = jfm.cross_match(of(a, np.float16), of(b, np.float16), left, right, fars)
+    assert_same(halves.tar, theirs)  # whose scores float16 could not hold
+
+
 def test_parts_counted_apart_give_what_the_whole_gives(rule):
     a, b, left, right = sides()
     cut = lambda t, which: jfm.Templates(np.asarray(t.ids)[which], t.vectors[which])
