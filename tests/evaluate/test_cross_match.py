@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 import jfacemap as jfm
 from jfacemap.evaluate import match_tiles
-from jfacemap.evaluate.match_counts import MatchCounts, scores_of
+from jfacemap.evaluate.match_counts import FineCounts, MatchCounts, scores_of
 from jfacemap.evaluate.match_tiles import count_bins
 from jfacemap.evaluate.rules import rules
 from jfacemap.evaluate.selection import sortable
@@ -157,6 +157,40 @@ def test_the_curve_is_exact_at_the_edges_of_bins():
 
 
 def test_keys_and_scores_are_inverse():
+def test_more_than_two_to_the_31_impostors():
+    """Counts such as a billion probes would leave: 4.2e9 impostors, 20 genuine."""
+    genuine, impostor = np.zeros((2, 2, 2**16), np.int64)
+    genuine[:, [40_000, 30_000]] = 5, 15
+    impostor[:, [39_000, 20_000]] = 10**6, 4_200_000_000
+    genuine[1] = genuine[1, ::-1]
+    counts = MatchCounts(genuine, impostor)
+    targets = np.array([[1e-5, 1e-3], [0.5, 1.0]])
+    ours = counts.curve.tar_at(targets)
+    assert ours.shape == (2, 2, 2)
+    np.testing.assert_array_equal(ours[0], [[0.25, 1], [1, 1]])
+    np.testing.assert_array_equal(ours[1], [[0, 1], [1, 1]])
+    one = MatchCounts(genuine[0], impostor[0])
+    np.testing.assert_array_equal(one.curve.tar_at(targets), ours[0])
+    assert one.curve.tar_at(1e-3) == 1
+    inside = jfm.bins_in_doubt(one, [1e-5, 1e-3])
+    fine = np.zeros((2, len(inside), 2**16), np.int64)
+    for counted, whole in zip(fine, (genuine[0], impostor[0]), strict=True):
+        counted[:, 7] = whole[inside]  # all scores of a bin are one
+    found = jfm.tar_of_counts(one, FineCounts(np.array(inside), *fine), [1e-5, 1e-3])
+    np.testing.assert_array_equal(found.tar, [0.25, 1])
+    np.testing.assert_array_equal(found.impostor_accepts, [0, 10**6])
+    assert found.n_impostor == 4_201_000_000
+
+
+def test_curves_of_several_maps_take_traced_targets():
+    a, b, left, right = sides()
+    curve = jfm.cross_match(a, [b, b], left, right, fars).counts.curve
+    targets = jnp.asarray([0.011, 0.11])
+    np.testing.assert_array_equal(
+        np.float32(curve.tar_at([0.011, 0.11])), np.float32(curve.tar_at(targets))
+    )
+
+
     scores = np.float32([-np.inf, -2.5, -1e-40, 0, 1e-40, 0.3, np.inf])
     np.testing.assert_array_equal(
         scores_of(np.asarray(sortable(jnp.asarray(scores)))), scores
