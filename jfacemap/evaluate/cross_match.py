@@ -12,6 +12,7 @@ from .match_points import settle
 from .match_tar import tar_from_points
 from .match_tiles import count_bins, count_inside, Progress
 from .rules import check_rule
+from .subjects import code_sides
 from .target import check_fars
 from .templates import Templates
 
@@ -54,8 +55,8 @@ def cross_match(
     the vectors, a tile of 4 million scores and the counts: a billion comparisons take no
     more than a million.
     Driven from the host. Comparisons spread over processes or files: `count_matches`.
-    Raises `ValueError` on shapes that do not match, an unknown
-    rule, or targets that are no rates.
+    Raises `ValueError` on shapes that do not match, subjects of which one side are
+    numbers and the other strings, an unknown rule, or targets that are no rates.
     """
     check_rule(rule)
     several = not isinstance(probes, Templates)
@@ -92,5 +93,4 @@ def code_people(gallery, each, gallery_subjects, probe_subjects):
                 f"Probes {templates.vectors.shape} do not compare with a gallery "
                 f"{gallery.vectors.shape}: map one side, and keep the same probes."
             )
-    _, code = np.unique(np.concatenate(sides), return_inverse=True)
-    return np.split(code.astype(np.int32), [len(sides[0])])
+    return code_sides(*sides)

@@ -221,3 +221,5 @@ def test_bad_input_is_refused():
     narrow = jfm.Templates(np.asarray(b.ids), b.vectors[:, 1:])
     with pytest.raises(ValueError, match=r"\(83, 7\) do not compare .*\(37, 8\)"):
         jfm.cross_match(a, narrow, left, right, fars)
+    with pytest.raises(ValueError, match="int64 on one side and <U21 on the other"):
+        jfm.cross_match(a, b, left, right.astype(str), fars)
