@@ -45,7 +45,7 @@ def cross_match(
       same subjects, one a map, each compared with the gallery.
     - `gallery_subjects (m,)`, `probe_subjects (n,)`: who each template shows. A
       comparison of one subject is genuine.
-    - `fars`: targets, plain numbers from 0 to 1.
+    - `fars`: targets, plain numbers from 0 to 1; none, if only the counts are wanted.
     - `rule`: as in `tar_at_far`.
     - `progress`: called with (tiles done, tiles in this pass) after each tile.
 

@@ -110,7 +110,6 @@ def test_nan_is_counted_and_never_accepted():
     assert_same(ours.tar, theirs)
 
 
-@pytest.mark.parametrize("rule", rules)
 def test_vectors_of_any_precision_are_scored_in_float32():
     a, b, left, right = sides()
     theirs = truth(a, b, left, right, "strict")
@@ -122,6 +121,7 @@ def test_vectors_of_any_precision_are_scored_in_float32():
     assert_same(halves.tar, theirs)  # whose scores float16 could not hold
 
 
+@pytest.mark.parametrize("rule", rules)
 def test_parts_counted_apart_give_what_the_whole_gives(rule):
     a, b, left, right = sides()
     cut = lambda t, which: jfm.Templates(np.asarray(t.ids)[which], t.vectors[which])
@@ -156,7 +156,6 @@ def test_the_curve_is_exact_at_the_edges_of_bins():
     assert abs(curve.equal_error_rate - exact.equal_error_rate) < 2e-2
 
 
-def test_keys_and_scores_are_inverse():
 def test_more_than_two_to_the_31_impostors():
     """Counts such as a billion probes would leave: 4.2e9 impostors, 20 genuine."""
     genuine, impostor = np.zeros((2, 2, 2**16), np.int64)
@@ -191,6 +190,7 @@ def test_curves_of_several_maps_take_traced_targets():
     )
 
 
+def test_keys_and_scores_are_inverse():
     scores = np.float32([-np.inf, -2.5, -1e-40, 0, 1e-40, 0.3, np.inf])
     np.testing.assert_array_equal(
         scores_of(np.asarray(sortable(jnp.asarray(scores)))), scores
@@ -201,6 +201,25 @@ def test_curves_of_several_maps_take_traced_targets():
 def test_limits_are_those_of_float64_division(n, far):
     (k,) = count_limits(n, np.array([far]))
     assert k / n <= far and (k == n or (k + 1) / n > far)
+
+
+def test_without_targets_there_are_counts_alone():
+    a, b, left, right = sides()
+    none = jfm.cross_match(a, b, left, right, [])
+    assert none.tar.tar.shape == none.tar.threshold.shape == (0,)
+    some = jfm.cross_match(a, b, left, right, [0.1])
+    np.testing.assert_array_equal(none.counts.genuine, some.counts.genuine)
+    assert none.tar.tar_at_zero == some.tar.tar_at_zero
+
+
+def test_counts_of_several_maps_are_taken_one_by_one():
+    a, b, left, right = sides()
+    counts = jfm.cross_match(a, [b, b], left, right, fars).counts
+    with pytest.raises(ValueError, match=r"Counts of several maps, \(2,\): take those of"):
+        jfm.bins_in_doubt(counts, fars)
+    one = jax.tree.map(lambda x: x[1], counts)
+    with pytest.raises(ValueError, match="Thresholds may lie inside"):
+        jfm.tar_of_counts(one, None, fars)
 
 
 def test_progress_counts_tiles():
@@ -218,8 +237,8 @@ def test_bad_input_is_refused():
         jfm.cross_match(a, b, left, right[1:], fars)
     with pytest.raises(ValueError, match="rates from 0 to 1"):
         jfm.cross_match(a, b, left, right, [2.0])
+    with pytest.raises(ValueError, match="int64 on one side and <U21 on the other"):
+        jfm.cross_match(a, b, left, right.astype(str), fars)
     narrow = jfm.Templates(np.asarray(b.ids), b.vectors[:, 1:])
     with pytest.raises(ValueError, match=r"\(83, 7\) do not compare .*\(37, 8\)"):
         jfm.cross_match(a, narrow, left, right, fars)
-    with pytest.raises(ValueError, match="int64 on one side and <U21 on the other"):
-        jfm.cross_match(a, b, left, right.astype(str), fars)
