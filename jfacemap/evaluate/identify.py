@@ -1,5 +1,6 @@
 """Identification: each probe searched in a gallery (IJB 1:N; paper 000, section 3.1)."""
 
+import functools as ft
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..core.linalg import matmul
+from .subjects import code_sides
 from .tar import tar_at_far, TarAtFar
 from .templates import Templates
 
@@ -81,9 +83,10 @@ def identify(
       follows `rule` of `tar_at_far`.
     - `within`: count a mate for TPIR only among the first `within` ranks.
 
-    A mate's rank is 1 plus the templates of others that score at least as much: ties count
+    A mate's rank is 1 plus the other subjects who score at least as much: ties count
     against it. NaN is never a hit. Without probes of both kinds `open_set` is None. Raises
-    `ValueError` on shapes that do not match.
+    `ValueError` on shapes that do not match, or subjects of which one side are numbers and
+    the other strings.
     """
     sides = (gallery, gallery_subjects), (probes, probe_subjects)
     for templates, subjects in sides:
@@ -97,36 +100,44 @@ def identify(
             f"Probes {probes.vectors.shape} do not compare with a gallery "
             f"{gallery.vectors.shape}: map one side."
         )
-    m = len(gallery.ids)
-    both = np.concatenate([np.asarray(gallery_subjects), np.asarray(probe_subjects)])
-    _, code = np.unique(both, return_inverse=True)
-    code = code.astype(np.int32)
-    mate, best, rank = _search(gallery.vectors, probes.vectors, code[:m], code[m:])
-    mated = np.isin(code[m:], code[:m])
+    known, searched = code_sides(gallery_subjects, probe_subjects)
+    people, left = np.unique(known, return_inverse=True)
+    at = np.searchsorted(people, searched)
+    mated = people[np.minimum(at, len(people) - 1)] == searched
+    right = np.where(mated, at, -1).astype(np.int32)
+    mate, best, rank = _search(
+        gallery.vectors, probes.vectors, left.astype(np.int32), right, len(people)
+    )
     open_set = None
     if mated.any() and not mated.all():
         counted = mate if within is None else np.where(rank <= within, mate, np.nan)
         scores = np.where(mated, counted, best)
         open_set = tar_at_far(scores, mated, fpirs, rule=rule)
-    return Identification(mated, rank, mate, best, open_set, len(np.unique(code[:m])))
+    return Identification(mated, rank, mate, best, open_set, len(people))
 
 
-def _search(gallery, probes, left, right):
-    """Best mate, best other, and rank of the mate, of each probe, tile by tile."""
+def _search(gallery, probes, left, right, people: int):
+    """Best mate, best other, and rank of the mate, of each probe, tile by tile.
+
+    `left (m,)` and `right (n,)` number the gallery's people; -1 is none of them.
+    """
     size = max(1, min(len(probes), tile_scores // len(gallery)))
     parts = []
     for start in range(0, len(probes), size):
         rows, who = probes[start : start + size], right[start : start + size]
         fill = size - len(who)  # one shape, one program
         rows = jnp.pad(jnp.asarray(rows), ((0, fill), (0, 0)))
-        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)))
+        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)), people)
         parts.append([np.asarray(x)[: len(who)] for x in found])
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
-@jax.jit
-def _search_tile(gallery, probes, left, right):
+@ft.partial(jax.jit, static_argnums=4)
+def _search_tile(gallery, probes, left, right, people: int):
     scores = matmul(probes, gallery.T)
+    if people < gallery.shape[0]:
+        scores = jax.ops.segment_max(scores.T, left, people).T
+        left = jnp.arange(people, dtype=jnp.int32)
     same = right[:, None] == left[None]
     mate = jnp.max(jnp.where(same, scores, -jnp.inf), axis=1)
     best = jnp.max(jnp.where(same, -jnp.inf, scores), axis=1)

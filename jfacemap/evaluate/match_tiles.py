@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.linalg import matmul
+from .floats import at_least_float32
 from .match_counts import bins, FineCounts, MatchCounts
 from .selection import sortable
 
@@ -81,7 +82,8 @@ def _block(vectors, start, size):
 
 
 def _keys(a, b, cells):
-    key = sortable(matmul(a, b.T)).ravel()
+    scores = matmul(at_least_float32(a), at_least_float32(b).T).astype(jnp.float32)
+    key = sortable(scores).ravel()
     # Cells past the tile are padding: key 0, which no score has.
     own = jnp.where(cells < key.size, key[jnp.minimum(cells, key.size - 1)], 0)
     return key, own
