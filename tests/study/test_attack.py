@@ -133,6 +133,17 @@ def test_keys_of_users_fall_to_pairs_of_their_user_alone():
     assert jfm.identify_mapped(m, keyed, y, alone).hit_rate(1) == 1
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_every_model_has_the_rows_of_the_plan():
+    (x, y, _), label = collection()
+    plan, m = planned(label), jfm.identity_map(12)
+    for rows in ((x[:300], y), (x, y[:300]), (x, [y, y[:300]])):
+        with pytest.raises(ValueError, match=r"has 360 rows, but the .* are \(300, 12\)"):
+            jfm.leaked_pairs_attack(*rows, plan)
+    with pytest.raises(ValueError, match=r"the attacker's embeddings are \(300, 12\)"):
+        jfm.identify_mapped(m, x, y[:300], plan)
+
+
 def test_maps_and_models_must_match():
     (x, y, z), label = collection()
     plan, m = planned(label), jfm.identity_map(12)
