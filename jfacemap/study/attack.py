@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 from ..core.linalg import unit
 from ..core.maps import AbstractMap
 from ..core.types import as_array, Numeric
+from ..evaluate.draws import check_key
 from ..evaluate.fusion import fuse_models
 from ..evaluate.identify import Identification, identify
 from ..evaluate.pooling import pool_templates
@@ -84,11 +85,18 @@ def plan_attack(
       gallery. They are drawn among those who have two images or more.
     - `distractors`: people in the gallery alone.
     - `strangers`: people among the probes alone, for the false positive rate.
-    - `images`: most images of a person in gallery and probes, drawn at random; all by
-      default.
+    - `images`: most images of a person in gallery and probes, two or more, drawn at
+      random; all by default.
 
-    All images of everyone else are leaked. Raises `ValueError` if people do not suffice.
+    All images of everyone else are leaked. Raises `ValueError` if people do not suffice, or
+    for one image a person, which cannot be a probe and in the gallery.
     """
+    check_key(key)
+    if images is not None and images < 2:
+        raise ValueError(
+            f"A victim has an image among the probes and one in the gallery: images is 2 "
+            f"or more; got {images}."
+        )
     labels = np.asarray(labels)
     seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
     rng = np.random.default_rng(seed)

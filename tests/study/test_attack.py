@@ -153,6 +153,7 @@ def test_maps_and_models_must_match():
         jfm.identify_mapped(m, x, z, plan)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_plans_are_refused():
     label = np.repeat(np.arange(10), 2)
     rows = np.arange(20)
@@ -166,3 +167,8 @@ def test_bad_plans_are_refused():
         jfm.plan_attack(key, rows, victims=5, distractors=3, strangers=2)
     with pytest.raises(ValueError, match="at least one victim"):
         jfm.plan_attack(key, label, victims=0, distractors=3, strangers=2)
+    few = {"victims": 2, "distractors": 2, "strangers": 2}
+    with pytest.raises(ValueError, match="images is 2 or more; got 1"):
+        jfm.plan_attack(key, label, **few, images=1)
+    with pytest.raises(ValueError, match="key is a JAX key, .* got 0"):
+        jfm.plan_attack(0, label, **few)
