@@ -49,7 +49,9 @@ def transfer_maps(
             subset = [x[rows] for x in embeddings]
         except IndexError as error:
             shape = embeddings[0].shape
-            raise ValueError(f"The set {name!r} does not fit rows {shape}: {error}.") from error
+            raise ValueError(
+                f"The set {name!r} does not fit rows {shape}: {error}."
+            ) from error
         if not len(subset[0]):
             raise ValueError(f"The set {name!r} has no rows to fit on.")
         for kind, maps in fit_subset(subset, kinds, names).items():

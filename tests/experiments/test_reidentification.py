@@ -43,7 +43,9 @@ def test_pairs_an_attack_is_fitted_on_are_wrong_as_often_as_it_says(monkeypatch,
     collection = reidentification.Collection(
         [rows] * 3, ("a", "b", "c"), label, label * 0, label < 0, {}, {}
     )
-    plan = jfm.AttackPlan(label, np.arange(160), np.arange(160, 200, 2), np.arange(161, 200, 2))
+    plan = jfm.AttackPlan(
+        label, np.arange(160), np.arange(160, 200, 2), np.arange(161, 200, 2)
+    )
     used, seen = np.arange(160) < 100, []
 
     def fit(kind, rows, used, names, ridge):
