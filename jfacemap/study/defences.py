@@ -70,7 +70,8 @@ class Truncate(AbstractDefence):
         """Cut."""
         if not 0 < self.width <= x.shape[1]:
             raise ValueError(
-                f"Rows are {x.shape}: cut to 1 to {x.shape[1]} coordinates, not {self.width}."
+                f"Rows are {x.shape}: cut to 1 to {x.shape[1]} coordinates, not "
+                f"{self.width}."
             )
         return unit(jnp.asarray(x)[:, : self.width])
 

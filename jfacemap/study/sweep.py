@@ -102,7 +102,7 @@ def sweep_subsets(
 
 
 def same_rows(embeddings: Sequence, names: Sequence[str] | None):
-    """Arrays, and names; `ValueError` unless all are of as many rows: JAX clamps indices."""
+    """Arrays and names; `ValueError` unless rows are as many: JAX clamps indices."""
     embeddings, names = as_named(embeddings, names)
     return as_rows(embeddings, names, None)[0], names
 

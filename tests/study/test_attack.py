@@ -170,5 +170,5 @@ def test_bad_plans_are_refused():
     few = {"victims": 2, "distractors": 2, "strangers": 2}
     with pytest.raises(ValueError, match="images is 2 or more; got 1"):
         jfm.plan_attack(key, label, **few, images=1)
-    with pytest.raises(ValueError, match="key is a JAX key, .* got 0"):
+    with pytest.raises(ValueError, match=r"key is a JAX key, .* got 0"):
         jfm.plan_attack(0, label, **few)

@@ -80,5 +80,5 @@ def test_sizes_that_cannot_be_chosen_are_refused(size):
 
 @pytest.mark.parametrize("ridge", (0.0, -1.0, float("nan"), jnp.float32(0)))
 def test_a_ridge_is_above_nothing(ridge):
-    with pytest.raises(ValueError, match="ridge above 0|penalty from 0 on"):
+    with pytest.raises(ValueError, match=r"ridge above 0|penalty from 0 on"):
         jfm.choose_pairs(rows(), 3, ridge=ridge)
