@@ -126,6 +126,15 @@ def one_target(collection, config, plan, target: int, key) -> dict[tuple, np.nda
     return found
 
 
+def users_of(plan) -> np.ndarray:
+    """Victims with more probes, and more gallery images, than may be known of a user."""
+    enough = lambda rows: np.unique(plan.label[rows], return_counts=True)
+    people = [
+        who[n > max(known_images)] for who, n in map(enough, (plan.probes, plan.gallery))
+    ]
+    return np.intersect1d(*people)
+
+
 def attack_one_user(collection, plan, target: int, own: int, key, known) -> dict:
     """Attacks on users' keys one by one, with k images of the user whose record is known.
 
@@ -133,17 +142,20 @@ def attack_one_user(collection, plan, target: int, own: int, key, known) -> dict
     embeddings under the key, and k other images of the user. Of each: how often the rest of
     the user's probes find the user (rank-1); how often a stranger's embedding under the
     same key does too; and how often the user's scores higher than the stranger's, .5 if the
-    map has learnt the key's owner and nothing of faces.
+    map has learnt the key's owner and nothing of faces. Means over `users_of(plan)`;
+    `ValueError` if there is none.
     """
     x, y, label = collection.spaces[target], collection.spaces[own], collection.label
-    who = np.intersect1d(label[plan.probes], label[plan.gallery])
-    stranger = plan.probes[~np.isin(label[plan.probes], who)][:60]
+    who, most = users_of(plan), max(known_images)
+    if not who.size:
+        raise ValueError(f"No victim has more than {most} probes and gallery images.")
+    mated = np.isin(label[plan.probes], label[plan.gallery])
+    stranger = plan.probes[~mated][:60]
     keys = jfm.defences.UserKeys(key)
     of = lambda rows, person: rows[label[rows] == person]
     # Images that a link is made of are not searched: the gallery holds the others.
-    most = max(known_images)
-    kept = ~np.isin(plan.gallery, np.concatenate([of(plan.gallery, p)[:2] for p in who]))
-    gallery = plan.gallery[kept]
+    links = {person: of(plan.gallery, person)[:most] for person in who}
+    gallery = plan.gallery[~np.isin(plan.gallery, np.concatenate([*links.values()]))]
     subjects = label[gallery]
     grouping = jfm.group_templates(subjects, np.arange(subjects.size))
     templates = jfm.pool_templates(y[gallery], grouping, normalize_images=True)
@@ -156,7 +168,7 @@ def attack_one_user(collection, plan, target: int, own: int, key, known) -> dict
 
     hits = {}
     for user, person in enumerate(who):
-        probes, linked = of(plan.probes, person), of(plan.gallery, person)[:2]
+        probes, linked = of(plan.probes, person), links[person]
         both = np.concatenate([probes, stranger])
         turned = keys(x[both], np.full(both.size, user))
         rest, strange = turned[most : probes.size], turned[probes.size :]
@@ -191,8 +203,14 @@ def run(config: Config) -> Results:
         f"{plans[0].leaked.size} leaked pairs; under attack "
         f"{', '.join(names[t] for t in attacked)}, by every other model"
     )
+    users = [users_of(plan).size for plan in plans]
+    data["users"] = (
+        f"one by one {min(users)} victims or more are attacked, who have more than "
+        f"{max(known_images)} probes and gallery images"
+    )
     console.print(f"[bold]Data.[/bold] {data['source']}; {data['people']}.\n"
-                  f"      {data['parts']}\n      {data['attack']}.\n")  # fmt: skip
+                  f"      {data['parts']}\n      {data['attack']};\n"
+                  f"      {data['users']}.\n")  # fmt: skip
     jobs = [(plan, t) for plan in plans for t in attacked]
     key = jax.random.key(config.seed)
     work = lambda job: one_target(collection, config, job[0], job[1], key)

@@ -174,16 +174,21 @@ def search(maps: jfm.PairMaps, spaces, plan: jfm.AttackPlan) -> np.ndarray:
 def attack(collection, plan, used, kind, config, *, centred=True, pairing=None):
     """`search` with maps fitted on the leaked rows used `(K,)`, about whose mean all is.
 
-    `pairing` moves each model's rows among themselves: pairs gone wrong.
+    `pairing` moves the target's rows among themselves, never the attacker's: a pair is
+    wrong where a row of the target's has moved.
     """
     spaces = about_mean(collection.spaces, plan, used) if centred else collection.spaces
     leaked = [x[plan.leaked] for x in spaces]
     ridge = pick_ridge(collection, plan, leaked, used, config) if kind == "ridge" else 0.0
-    if pairing is not None:
-        rng, at = np.random.default_rng(config.seed), np.flatnonzero(used)
-        leaked = [x.at[at].set(x[at[pairing(rng, at.size)]]) for x in leaked]
-    maps = fit(kind, leaked, used, collection.names, ridge)
-    return search(maps, spaces, plan)
+    go = lambda rows: fit(kind, rows, used, collection.names, ridge)
+    if pairing is None:
+        return search(go(leaked), spaces, plan)
+    rng, at = np.random.default_rng(config.seed), np.flatnonzero(used)
+    order, table = at[pairing(rng, collection.label[plan.leaked][at])], []
+    for i, x in enumerate(leaked):
+        rows = [*leaked[:i], x.at[at].set(x[order]), *leaked[i + 1 :]]
+        table.append(go(rows).table[i])
+    return search(jfm.PairMaps(tuple(table), collection.names), spaces, plan)
 
 
 def pick_ridge(collection, plan, leaked, used, config) -> float:
@@ -203,9 +208,18 @@ def about_mean(spaces, plan, used) -> list[jax.Array]:
 def swap_some(share: float) -> Callable:
     """A pairing in which a share of the pairs shows another person's image."""
 
-    def pairing(rng, n):
-        order, some = np.arange(n), rng.permutation(n)[: int(share * n)]
-        order[some] = np.roll(some, 1)
+    def pairing(rng, label):
+        order = np.arange(label.size)
+        some = rng.permutation(label.size)[: int(share * label.size)]
+        most = np.unique(label[some], return_counts=True)[1].max(initial=0)
+        if 2 * most > some.size:
+            raise ValueError(f"One person has {most} of {some.size} images to be swapped.")
+        moved = rng.permutation(some)
+        # Who kept their own person changes places with anyone, until nobody has.
+        while (own := np.flatnonzero(label[moved] == label[some])).size:
+            i, j = own[0], rng.integers(some.size)
+            moved[[i, j]] = moved[[j, i]]
+        order[some] = moved
         return order
 
     return pairing
@@ -242,8 +256,8 @@ def one_split(collection, config, sizes, plan, split: int) -> dict[str, np.ndarr
     spaces = about_mean(collection.spaces, plan, most)
     joint = jfm.joint_moments([x[plan.leaked] for x in spaces], names=collection.names)
     found["identity map"] = search(jfm.fit_all_pairs(joint, "identity"), spaces, plan)
-    shuffle = lambda rng, n: rng.permutation(n)
-    for kind in kinds[1:]:
+    shuffle = lambda rng, label: rng.permutation(label.size)
+    for kind in kinds:
         found[f"random pairing/{kind}"] = go(most, kind, pairing=shuffle)
     for share in wrong_shares:
         found[f"wrong pairs/{share:g}"] = go(most, "rotation", pairing=swap_some(share))

@@ -37,7 +37,7 @@ def report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares) -> N
     rows["rotation, all other models fused"] = found["fused"].mean(axis=1)
     for share in wrong_shares:
         rows[f"rotation, {share:.0%} of pairs wrong"] = off(found[f"wrong pairs/{share:g}"])
-    for kind in kinds[1:]:
+    for kind in kinds:
         rows[f"control: {kind}, pairs at random"] = off(found[f"random pairing/{kind}"])
     rows["control: identity map"] = off(found["identity map"])
     rows["ceiling: attacker owns the target"] = off(

@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, Int, Key, Shaped
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap
-from ..core.types import Numeric
+from ..core.types import as_array, Numeric
+from ..evaluate.draws import check_key
 from ..evaluate.fusion import fuse_models
 from ..evaluate.identify import Identification, identify
 from ..evaluate.pooling import pool_templates
@@ -84,11 +85,18 @@ def plan_attack(
       gallery. They are drawn among those who have two images or more.
     - `distractors`: people in the gallery alone.
     - `strangers`: people among the probes alone, for the false positive rate.
-    - `images`: most images of a person in gallery and probes, drawn at random; all by
-      default.
+    - `images`: most images of a person in gallery and probes, two or more, drawn at
+      random; all by default.
 
-    All images of everyone else are leaked. Raises `ValueError` if people do not suffice.
+    All images of everyone else are leaked. Raises `ValueError` if people do not suffice, or
+    for one image a person, which cannot be a probe and in the gallery.
     """
+    check_key(key)
+    if images is not None and images < 2:
+        raise ValueError(
+            f"A victim has an image among the probes and one in the gallery: images is 2 "
+            f"or more; got {images}."
+        )
     labels = np.asarray(labels)
     seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
     rng = np.random.default_rng(seed)
@@ -141,9 +149,12 @@ def leaked_pairs_attack(
     - `fpirs`: as in `identify`.
 
     Rows are scaled to unit length. Rank-1 is `.hit_rate(1)`, to compare with
-    `plan.chance(1)`; open-set rates are `.tpir_at_fpir`.
+    `plan.chance(1)`; open-set rates are `.tpir_at_fpir`. Raises `ValueError` unless all
+    embeddings have the rows of the plan.
     """
-    spaces = [unit(jnp.asarray(x)) for x in (unknown, *_as_models(own))]
+    given = [jnp.asarray(as_array(x)) for x in (unknown, *_as_models(own))]
+    check_rows(given, plan)
+    spaces = [unit(x) for x in given]
     if centred:
         spaces = [centre_on(x, plan.leaked) for x in spaces]
     x, *models = spaces
@@ -165,9 +176,10 @@ def identify_mapped(
     `maps` goes from the unknown model to `own`: one each where there are several, whose
     scores are fused. The gallery has one template a person: the mean of its unit rows,
     scaled to unit length. Rows, `fpirs` and `rule` as in `leaked_pairs_attack` and
-    `identify`. Raises `ValueError` if maps and models do not match.
+    `identify`. Raises `ValueError` if maps and models, or rows and plan, do not match.
     """
     models = _as_models(own)
+    check_rows((unknown, *models), plan)
     maps = [maps] if isinstance(maps, AbstractMap) else list(maps)
     if len(maps) != len(models):
         raise ValueError(f"{len(maps)} maps into {len(models)} models of the attacker.")
@@ -194,6 +206,17 @@ def identify_mapped(
 def centre_on(x: Float[Numeric, "n d"], rows: Int[np.ndarray, " k"]) -> Float[Array, "n d"]:
     """Rows about the mean of some of them, scaled to unit length."""
     return unit(fit_standardize(x[rows])(x))
+
+
+def check_rows(embeddings: Sequence, plan: AttackPlan) -> None:
+    """Raise `ValueError` unless all have a row a label of the plan: JAX clamps indices."""
+    for i, x in enumerate(embeddings):
+        if x.shape[0] != plan.label.size:
+            whose = "unknown" if i == 0 else "attacker's"
+            raise ValueError(
+                f"The plan has {plan.label.size} rows, but the {whose} embeddings are "
+                f"{x.shape}: one row an image, in the order of the plan's labels."
+            )
 
 
 def _as_models(own) -> list:

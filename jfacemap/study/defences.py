@@ -62,12 +62,17 @@ class Quantise(AbstractDefence):
 
 
 class Truncate(AbstractDefence):
-    """The first `width` coordinates alone."""
+    """The first `width` coordinates alone; `ValueError` unless rows have so many."""
 
     width: int = eqx.field(static=True)
 
     def __call__(self, x, user):
         """Cut."""
+        if not 0 < self.width <= x.shape[1]:
+            raise ValueError(
+                f"Rows are {x.shape}: cut to 1 to {x.shape[1]} coordinates, not "
+                f"{self.width}."
+            )
         return unit(jnp.asarray(x)[:, : self.width])
 
 
@@ -90,7 +95,7 @@ class UserKeys(AbstractDefence):
 
     A claim to be a user is compared under that user's key on both sides, hence exactly as
     without a defence. Rows of different users have no direction in common. Users must be
-    known while tracing.
+    known while tracing. `ValueError` unless there is one a row.
     """
 
     key: Key[Array, ""]
@@ -98,6 +103,8 @@ class UserKeys(AbstractDefence):
     def __call__(self, x, user):
         """Rotate each row by its user's key."""
         user = np.asarray(user, np.int32)
+        if user.shape != x.shape[:1]:
+            raise ValueError(f"One user a row: rows are {x.shape}, users {user.shape}.")
         return _turn_by_user(self.key, unit(jnp.asarray(x)), user, np.unique(user))
 
 

@@ -10,11 +10,14 @@ choice A grows by one rank, and $A^{-1}$ and all h follow without a factorisatio
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from ..core.linalg import matmul
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
+from ..fit.closed_form import as_ridge
 
 
 class Choice(eqx.Module):
@@ -43,13 +46,16 @@ def choose_pairs(
 
     Computes in float64 where the platform has it, in `size (n d + d^2)` steps. A row with
     NaN or infinity is not chosen while there is another. Raises `ValueError` if `size` is
-    not from 1 to n.
+    not from 1 to n, or for a ridge known not to be above 0.
     """
     x = as_array(x)
     if x.ndim != 2 or not 0 < size <= x.shape[0]:
         raise ValueError(
             f"Choose 1 to n rows of (n, d); got {size} of an array of shape {x.shape}."
         )
+    ridge = as_ridge(ridge)
+    if not isinstance(ridge, Tracer) and not np.asarray(ridge) > 0:
+        raise ValueError(f"Fewer rows than dimensions need a ridge above 0; got {ridge}.")
     return _choose(x, jnp.asarray(ridge), size=size)
 
 

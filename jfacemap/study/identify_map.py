@@ -12,7 +12,7 @@ from ..data.protocol import Protocol, Roster
 from ..evaluate.identify import Identification, identify
 from ..evaluate.pooling import pool_mapped, pool_templates
 from ..evaluate.templates import group_templates, Templates
-from .verify_map import check_rows, check_side, Side
+from .verify_map import check_rows, check_side, check_weights, Side
 
 
 class MapIdentification(eqx.Module):
@@ -24,6 +24,7 @@ class MapIdentification(eqx.Module):
 
     searches: dict[str, Identification]
     mapped_side: str = eqx.field(static=True)
+    pool_first: bool = eqx.field(static=True, default=False)
 
     def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
         """`Identification.hit_rate` at `ranks`, mean over galleries."""
@@ -55,10 +56,11 @@ def identify_map(
     Templates are made as `verify_map` makes them, with the same arguments; the native
     model is `identity_map(d)` with its embeddings on both sides. `fpirs` and `rule` are
     those of `identify`. Raises `ValueError` where the protocol has no 1:N lists, or rows
-    do not match.
+    or weights do not match.
     """
     check_side(mapped_side)
     check_rows(m, source, target, protocol.n_images)
+    check_weights(weights, protocol.n_images)
     if protocol.probes is None:
         raise ValueError(
             f"The protocol {protocol.name!r} has no 1:N lists: read it with its 1N files."
@@ -80,4 +82,4 @@ def identify_map(
         found[name] = identify(
             gallery, probes, who(gallery), who(probes), fpirs=fpirs, rule=rule
         )
-    return MapIdentification(found, mapped_side)
+    return MapIdentification(found, mapped_side, pool_first)

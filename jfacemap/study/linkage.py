@@ -59,7 +59,8 @@ def link_sources(
     - `labels`: of each source who its rows show; the truth, for scoring alone.
     - `fars`, `rule`: as in `tar_at_far`. `bins`: as in `linkability`.
 
-    Score is the cosine. Raises `ValueError` if numbers of sources differ.
+    Score is the cosine. Raises `ValueError` if numbers of sources, or of a source's rows
+    and labels, differ.
     """
     n = len(maps)
     if len(embeddings) != n or len(labels) != n:
@@ -67,6 +68,12 @@ def link_sources(
             f"Maps of {n} sources, but {len(embeddings)} embeddings and labels of "
             f"{len(labels)}."
         )
+    for name, x, who in zip(maps.names, embeddings, labels, strict=True):
+        if len(x) != len(who):
+            raise ValueError(
+                f"One label a row: the embeddings of {name} are {np.shape(x)}, its labels "
+                f"{len(who)}."
+            )
 
     def cell(i, j):
         own = i == j

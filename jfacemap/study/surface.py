@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, Key, Shaped
 
-from ..core.types import as_array, Numeric
+from ..core.types import Numeric
 from ..fit.all_pairs import PairMaps
-from .sweep import check_kinds, fit_subset
+from .sweep import check_kinds, fit_subset, same_rows
 
 
 class IdentitySurface(eqx.Module):
@@ -69,11 +69,19 @@ def sweep_identities(
     - `kinds`, `evaluate`, `progress`: as in `sweep_subsets`.
 
     One program is compiled for each total. Raises `ValueError` if there are too few people
-    with so many images.
+    with so many images, or rows and labels do not pair up.
     """
     check_kinds(kinds)
-    embeddings = [as_array(x) for x in embeddings]
-    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    embeddings, names = same_rows(embeddings, names)
+    if len(label) != len(embeddings[0]):
+        raise ValueError(
+            f"One label a row: embeddings are {embeddings[0].shape}, labels {len(label)}."
+        )
+    if not len(people) or not len(images) or repeats < 1:
+        raise ValueError(
+            "A surface has numbers of people and images, and repeats; got "
+            f"{people}, {images} and {repeats}."
+        )
     draws = [draw_people(k, label, max(images)) for k in jax.random.split(key, repeats)]
     if min(*people, *images) < 1 or len(draws[0]) < max(people):
         raise ValueError(

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from ..core.moments import joint_moments
-from ..core.types import as_array, Numeric
+from ..core.moments import as_named, as_rows, joint_moments
+from ..core.types import Numeric
 from ..fit.all_pairs import fit_all_pairs, PairMaps
 from ..fit.few_rows import fit_few_rows
 
@@ -73,13 +73,16 @@ def sweep_subsets(
       as TAR on people that are in no subset.
     - `progress`: called with (subsets done, of how many).
 
-    All subsets of a size share their programs. Subsets of fewer rows than a model has
-    dimensions are fitted in the span of their rows (`fit_few_rows`); see there for the map
-    chosen. Raises `ValueError` for a size that cannot be drawn or another kind.
+    All subsets of a size share their programs. Linear maps and rotations of fewer rows
+    than any model has dimensions are fitted in the span of the rows (`fit_few_rows`); all
+    others, also where only some models are wider, as `fit_all_pairs` does. The two choose
+    differently among the rotations that few rows leave open. Raises `ValueError` for a
+    size that cannot be drawn, no size or repeat, another kind, or rows that do not pair up.
     """
-    embeddings = [as_array(x) for x in embeddings]
+    embeddings, names = same_rows(embeddings, names)
     n = len(embeddings[0])
-    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    if not len(sizes) or repeats < 1:
+        raise ValueError(f"A sweep has sizes and repeats; got {sizes} and {repeats}.")
     wrong = [size for size in sizes if not 0 < size <= n]
     if wrong:
         raise ValueError(f"Subsets have 1 to {n} rows, as many as there are; got {wrong}.")
@@ -96,6 +99,12 @@ def sweep_subsets(
             values[kind].append(np.stack(found[kind]))
     stacked = {kind: np.stack(each) for kind, each in values.items()}
     return SubsetSweep(stacked, tuple(sizes), repeats, names)
+
+
+def same_rows(embeddings: Sequence, names: Sequence[str] | None):
+    """Arrays and names; `ValueError` unless rows are as many: JAX clamps indices."""
+    embeddings, names = as_named(embeddings, names)
+    return as_rows(embeddings, names, None)[0], names
 
 
 def check_kinds(kinds: Sequence[str]) -> None:

@@ -6,9 +6,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Shaped
 
-from ..core.types import as_array, Numeric
+from ..core.types import Numeric
 from ..fit.all_pairs import PairMaps
-from .sweep import check_kinds, fit_subset
+from .sweep import check_kinds, fit_subset, same_rows
 
 
 class Transfer(eqx.Module):
@@ -37,14 +37,21 @@ def transfer_maps(
       set who are in none of the sets fitted on.
     - `kinds`: as in `sweep_subsets`.
 
-    Raises `ValueError` for another kind, or a set without rows.
+    Raises `ValueError` for another kind, rows that do not pair up, or a set without rows
+    or of rows there are not.
     """
     check_kinds(kinds)
-    embeddings = [np.asarray(as_array(x)) for x in embeddings]
-    names = tuple(map(str, range(len(embeddings)))) if names is None else tuple(names)
+    embeddings, names = same_rows(embeddings, names)
+    embeddings = [np.asarray(x) for x in embeddings]
     found = {kind: [] for kind in kinds}
     for name, rows in fit_on.items():
-        subset = [x[rows] for x in embeddings]
+        try:
+            subset = [x[rows] for x in embeddings]
+        except IndexError as error:
+            shape = embeddings[0].shape
+            raise ValueError(
+                f"The set {name!r} does not fit rows {shape}: {error}."
+            ) from error
         if not len(subset[0]):
             raise ValueError(f"The set {name!r} has no rows to fit on.")
         for kind, maps in fit_subset(subset, kinds, names).items():

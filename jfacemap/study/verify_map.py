@@ -66,12 +66,14 @@ class MapVerdict(eqx.Module):
     """TAR at each FAR of one map, its scores `(P,)`, and which side was mapped.
 
     - `spread`: intervals; None unless a key was given
+    - `pool_first`: whether templates were mapped in place of images
     """
 
     tar: TarAtFar
     scores: Float[Array, " P"]
     mapped_side: str = eqx.field(static=True)
     spread: Spread | None = None
+    pool_first: bool = eqx.field(static=True, default=False)
 
 
 def plan_verification(protocol: Protocol) -> VerificationPlan:
@@ -125,7 +127,7 @@ def verify_map(
     - `protocol`: a `Protocol`, or its `plan_verification`, which saves the look-up when
       several maps are verified.
     - `mapped_side`: "probe" maps the probes into the target's gallery; "gallery" the
-      gallery; "both" maps both (paper 000, 3.3 read literally).
+      gallery; "both" maps both.
     - `fars`, `rule`: as in `tar_at_far`.
     - `weights`, `normalize_images`, `pool_first`: as in `pool_mapped`; weights serve both
       sides. `normalize_images` scales the images of the unmapped side too.
@@ -133,10 +135,11 @@ def verify_map(
       times for the intervals of `spread`: of TAR through the map, of the target's own,
       and of their difference.
 
-    Raises `ValueError` if rows do not match the protocol or widths the map.
+    Raises `ValueError` if rows or weights do not match the protocol or widths the map.
     """
     plan = as_plan(protocol)
     check_side(mapped_side)
+    check_weights(weights, plan.n_images)
     check_rows(m, source, target, plan.n_images)
 
     def pool(side: int, name: str, m: AbstractMap | None) -> Templates:
@@ -153,7 +156,7 @@ def verify_map(
     scores = score(m)
     tar = tar_at_far(scores, plan.genuine, fars, rule=rule)
     if key is None:
-        return MapVerdict(tar, scores, mapped_side)
+        return MapVerdict(tar, scores, mapped_side, pool_first=pool_first)
     subject = plan.protocol.probe_subject
     mapped, native = (
         subject_confidence(
@@ -162,7 +165,7 @@ def verify_map(
         for each in (scores, score(None))
     )
     spread = Spread(mapped, native, tar_difference(mapped, native))
-    return MapVerdict(tar, scores, mapped_side, spread)
+    return MapVerdict(tar, scores, mapped_side, spread, pool_first)
 
 
 def check_side(mapped_side: str) -> None:
@@ -179,6 +182,15 @@ def check_images(rows, whose: str, n_images: int) -> None:
         raise ValueError(
             f"The protocol has {n_images} images, but {whose} are {rows.shape}: one row "
             "an image, in the order of the protocol."
+        )
+
+
+def check_weights(weights, n_images: int) -> None:
+    """Raise `ValueError` unless there is a weight an image, or none at all."""
+    if weights is not None and np.shape(weights) != (n_images,):
+        raise ValueError(
+            f"weights are ({n_images},), one an image of the protocol; got "
+            f"{np.shape(weights)}."
         )
 
 

@@ -21,7 +21,15 @@ from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far, TarAtFar
 from ..evaluate.templates import Templates
 from ..fit.all_pairs import PairMaps
-from .verify_map import as_plan, check_images, check_side, ijb_fars, Side, VerificationPlan
+from .verify_map import (
+    as_plan,
+    check_images,
+    check_side,
+    check_weights,
+    ijb_fars,
+    Side,
+    VerificationPlan,
+)
 
 
 sides = "gallery", "probe"
@@ -32,12 +40,14 @@ class PairVerdicts(eqx.Module):
 
     - `spread`: intervals of the same cells over probe subjects; None unless a key was
       given
+    - `pool_first`: whether templates were mapped in place of images
     """
 
     tar: dict[str, TarAtFar]
     names: tuple[str, ...] = eqx.field(static=True)
     mapped_side: str = eqx.field(static=True)
     spread: dict[str, TarConfidence] | None = None
+    pool_first: bool = eqx.field(static=True, default=False)
 
     def less_native(self, kind: str) -> TarDifference:
         """TAR of each pair less the target's own, paired; the diagonal is 0."""
@@ -85,13 +95,21 @@ def verify_pairs(
     - `progress`: called with (model pairs done, of how many).
 
     Memory is one model's images and the mapped templates of the pairs that wait for their
-    target. Raises `ValueError` if kinds differ in their models or rows do not match.
+    target. Raises `ValueError` if kinds differ in their models, there is no kind, or
+    embeddings, their rows or weights do not match.
     """
     plan = as_plan(protocol)
     check_side(mapped_side)
+    check_weights(weights, plan.n_images)
+    if not maps:
+        raise ValueError("No kind of maps to verify: pass at least one, by its name.")
     names = next(iter(maps.values())).names
     if any(each.names != names for each in maps.values()):
         raise ValueError("All kinds of maps must be of the same models in one order.")
+    if not callable(embeddings) and len(embeddings) != len(names):
+        raise ValueError(
+            f"Maps of {len(names)} models but {len(embeddings)} embeddings: one each."
+        )
     load = embeddings if callable(embeddings) else embeddings.__getitem__
     n, total = len(names), len(names) * (len(maps) * (len(names) - 1) + 1)
     mapped = [side for side in sides if mapped_side in (side, "both")]
@@ -140,6 +158,7 @@ def verify_pairs(
         names,
         mapped_side,
         {kind: _by_draw(table(spread, kind)) for kind in maps} if spread else None,
+        pool_first,
     )
 
 

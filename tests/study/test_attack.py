@@ -133,6 +133,17 @@ def test_keys_of_users_fall_to_pairs_of_their_user_alone():
     assert jfm.identify_mapped(m, keyed, y, alone).hit_rate(1) == 1
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_every_model_has_the_rows_of_the_plan():
+    (x, y, _), label = collection()
+    plan, m = planned(label), jfm.identity_map(12)
+    for rows in ((x[:300], y), (x, y[:300]), (x, [y, y[:300]])):
+        with pytest.raises(ValueError, match=r"has 360 rows, but the .* are \(300, 12\)"):
+            jfm.leaked_pairs_attack(*rows, plan)
+    with pytest.raises(ValueError, match=r"the attacker's embeddings are \(300, 12\)"):
+        jfm.identify_mapped(m, x, y[:300], plan)
+
+
 def test_maps_and_models_must_match():
     (x, y, z), label = collection()
     plan, m = planned(label), jfm.identity_map(12)
@@ -142,6 +153,7 @@ def test_maps_and_models_must_match():
         jfm.identify_mapped(m, x, z, plan)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_plans_are_refused():
     label = np.repeat(np.arange(10), 2)
     rows = np.arange(20)
@@ -155,3 +167,8 @@ def test_bad_plans_are_refused():
         jfm.plan_attack(key, rows, victims=5, distractors=3, strangers=2)
     with pytest.raises(ValueError, match="at least one victim"):
         jfm.plan_attack(key, label, victims=0, distractors=3, strangers=2)
+    few = {"victims": 2, "distractors": 2, "strangers": 2}
+    with pytest.raises(ValueError, match="images is 2 or more; got 1"):
+        jfm.plan_attack(key, label, **few, images=1)
+    with pytest.raises(ValueError, match=r"key is a JAX key, .* got 0"):
+        jfm.plan_attack(0, label, **few)

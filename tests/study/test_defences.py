@@ -79,3 +79,12 @@ def test_they_jit_and_leave_unit_rows(defence):
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
     again = jax.jit(lambda d, x: d(x, user))(defence, x)
     np.testing.assert_allclose(rows, again, atol=1e-5)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_does_not_fit_the_rows_is_refused():
+    for width in (0, 33):
+        with pytest.raises(ValueError, match=rf"cut to 1 to 32 coordinates, not {width}"):
+            defences.Truncate(width)(x, user)
+    with pytest.raises(ValueError, match=r"rows are \(200, 32\), users \(150,\)"):
+        defences.UserKeys(key)(x, user[:150])

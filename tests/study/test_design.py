@@ -76,3 +76,9 @@ def test_vmaps_over_spaces_and_over_ridges():
 def test_sizes_that_cannot_be_chosen_are_refused(size):
     with pytest.raises(ValueError, match=rf"got {size} of an array of shape \(30, 5\)"):
         jfm.choose_pairs(rows(), size)
+
+
+@pytest.mark.parametrize("ridge", (0.0, -1.0, float("nan"), jnp.float32(0)))
+def test_a_ridge_is_above_nothing(ridge):
+    with pytest.raises(ValueError, match=r"ridge above 0|penalty from 0 on"):
+        jfm.choose_pairs(rows(), 3, ridge=ridge)

@@ -64,3 +64,6 @@ def test_numbers_of_sources_must_agree():
     _, maps, rows = linked(jfm.fit_by_identity)
     with pytest.raises(ValueError, match="Maps of 3 sources, but 2 embeddings"):
         jfm.link_sources(maps, rows[:2], [np.arange(40)] * 2, fars)
+    labels = [np.arange(40), np.arange(39), np.arange(40)]
+    with pytest.raises(ValueError, match=r"of 1 are \(40, 12\), its labels 39"):
+        jfm.link_sources(maps, rows, labels, fars)

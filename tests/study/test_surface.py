@@ -59,7 +59,15 @@ def test_cells_of_one_total():
     assert found.of_total("rotation", 3) == {} and steps[-1] == (9, 9)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_input_is_refused():
+    rows = spaces()
+    with pytest.raises(ValueError, match=r"\(44, 4\) and 1 has shape \(40, 4\)"):
+        sweep_identities(key, [rows[0], rows[1][:40]], label, (2,), (2,), 1, evaluate=len)
+    with pytest.raises(ValueError, match=r"embeddings are \(44, 4\), labels 40"):
+        sweep_identities(key, rows, label[:40], (2,), (2,), 1, evaluate=len)
+    with pytest.raises(ValueError, match=r"got \(\), \(2,\) and 1"):
+        sweep_identities(key, rows, label, (), (2,), 1, evaluate=len)
     with pytest.raises(ValueError, match="8 people with 6 images each are asked for; the"):
         sweep_identities(key, spaces(), label, (8,), (6,), 1, evaluate=len)
     with pytest.raises(ValueError, match="kind is one of linear, affine, rotation"):

@@ -75,7 +75,14 @@ def test_a_size_has_its_subsets_whatever_else_is_swept():
     np.testing.assert_array_equal(alone.values["linear"][0], among.values["linear"][1])
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_bad_input_is_refused():
+    short = [spaces()[0], spaces()[1][:150]]
+    with pytest.raises(ValueError, match=r"\(200, 6\) and b has shape \(150, 6\)"):
+        sweep_subsets(key, short, (8,), 1, evaluate=len, names=("a", "b"))
+    for sizes, repeats in (((), 1), ((8,), 0)):
+        with pytest.raises(ValueError, match="has sizes and repeats; got"):
+            sweep_subsets(key, spaces(), sizes, repeats, evaluate=len)
     with pytest.raises(
         ValueError, match=r"1 to 200 rows, as many as there are; got \[0, 201\]"
     ):

@@ -28,7 +28,14 @@ def test_each_set_is_fitted_on_and_tested_alone():
     assert (table[2] > 0.1).all()
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_empty_set_is_refused():
+    test = {"a": error(first)}
+    with pytest.raises(ValueError, match=r"\(40, 4\) and 1 has shape \(30, 4\)"):
+        jfm.transfer_maps([spaces[0], spaces[1][:30]], {"a": np.arange(30)}, test)
+    for rows in (np.arange(50), first[:30]):
+        with pytest.raises(ValueError, match=r"set 'a' does not fit rows \(40, 4\)"):
+            jfm.transfer_maps(spaces, {"a": rows}, test)
     with pytest.raises(ValueError, match="The set 'a' has no rows"):
         jfm.transfer_maps(spaces, {"a": first & ~first}, {"a": error(first)})
     with pytest.raises(ValueError, match="kind is one of"):

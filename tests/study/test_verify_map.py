@@ -191,6 +191,19 @@ def test_a_protocol_of_templates_is_pooling_first():
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=3e-6)
 
 
+def test_a_verdict_says_what_was_mapped():
+    protocol, who = small_protocol()
+    spaces = models(who, (8, 8))
+    maps = fitted(spaces, "rotation")
+    for first in (False, True):
+        options = {"fars": fars, "pool_first": first}
+        assert (
+            verify_map(maps["rotation"][0, 1], *spaces, protocol, **options).pool_first
+            == first
+        )
+        assert verify_pairs(maps, spaces, protocol, **options).pool_first == first
+
+
 def test_wrong_rows_widths_and_sides_are_refused(unchecked_types):
     protocol, who = small_protocol()
     x, y = models(who, (8, 10))
@@ -202,8 +215,19 @@ def test_wrong_rows_widths_and_sides_are_refused(unchecked_types):
     with pytest.raises(ValueError, match="mapped_side is 'probe', 'gallery' or 'both'"):
         verify_map(m, x, y, protocol, mapped_side="left")  # type: ignore
     joint = jfm.joint_moments([x, y])
+    maps = {"linear": jfm.fit_all_pairs(joint, "linear")}
     with pytest.raises(ValueError, match=r"embeddings of 1 are"):
-        verify_pairs({"linear": jfm.fit_all_pairs(joint, "linear")}, [x, y[1:]], protocol)
+        verify_pairs(maps, [x, y[1:]], protocol)
+    for given in ([x], [x, y, y]):
+        with pytest.raises(ValueError, match=rf"2 models but {len(given)} embeddings"):
+            verify_pairs(maps, given, protocol)
+    with pytest.raises(ValueError, match="No kind of maps"):
+        verify_pairs({}, [x, y], protocol)
+    short = {"weights": np.ones(who.size - 1, np.float32)}
+    with pytest.raises(ValueError, match=rf"\({who.size},\), .* got \({who.size - 1},\)"):
+        verify_map(m, x, y, protocol, **short)
+    with pytest.raises(ValueError, match="weights are"):
+        verify_pairs(maps, [x, y], protocol, **short)
 
 
 def test_subject_bootstrap_sees_one_draw_for_all_maps():
