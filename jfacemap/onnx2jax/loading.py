@@ -10,6 +10,7 @@ from ..core.extras import need
 from . import operators  # noqa: F401  fills the registry
 from .cut import cut_at
 from .decode import decode_graph, Decoder
+from .fingerprint import fingerprint
 from .function import OnnxFunction
 from .registry import newest_opset, oldest_opset
 
@@ -55,7 +56,8 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     if decoder.faults:
         faults = "\n  ".join(dict.fromkeys(decoder.faults))
         raise ValueError(f"{where} uses what is not supported:\n  {faults}")
-    return OnnxFunction({k: _leaf(v) for k, v in decoder.weights.items()}, graph)
+    leaves = {k: _leaf(v) for k, v in decoder.weights.items()}
+    return OnnxFunction(leaves, graph, fingerprint(model.graph, opsets, graph.constants))
 
 
 def _read(path: Path):
