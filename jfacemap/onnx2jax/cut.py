@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 def cut_at(model, names: Sequence[str], where: str):
     """A copy of a `ModelProto` whose outputs are the values of these names.
 
-    What only other outputs need is dropped. `ValueError` for a name that no node makes.
+    What only other outputs need is dropped, inputs too. `ValueError` for a name that no
+    node makes, and for no names.
     """
     import onnx
 
+    if isinstance(names, str) or not len(names):
+        raise ValueError(f"outputs is a list of names, as ['feature']; got {names!r}.")
     model, old = onnx.ModelProto.FromString(model.SerializeToString()), model.graph
     graph = model.graph
     made = [name for node in old.node for name in node.output if name]
@@ -26,6 +29,7 @@ def cut_at(model, names: Sequence[str], where: str):
             needed.update(_reads(node))
     fields = {
         "output": [onnx.ValueInfoProto(name=name) for name in names],
+        "input": [value for value in old.input if value.name in needed],
         "node": kept[::-1],
         "initializer": [t for t in old.initializer if t.name in needed],
         "sparse_initializer": [

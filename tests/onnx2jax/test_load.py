@@ -60,6 +60,13 @@ def test_opsets_outside_the_known_are_refused(opset):
         onnx2jax.load(made)
 
 
+def test_a_model_says_of_which_opset_it_is():
+    made = helper.make_model(gemm.graph)
+    del made.opset_import[:]
+    with pytest.raises(ValueError, match="does not say of which opset"):
+        onnx2jax.load(made)
+
+
 def test_all_that_is_unsupported_is_listed_at_once():
     nodes = [
         node("Frobnicate", ["x"], ["a"], name="first"),

@@ -268,6 +268,18 @@ def test_sqrt_of_zero_norms_has_a_gradient():
     np.testing.assert_array_equal(gradient, 0)
 
 
+def test_variances_far_below_the_mean_squared():
+    for rows in (1000 + x / 8, np.full((1, 2, 30, 30), 0.1, np.float32)):
+        made, given = single("MeanVarianceNormalization", rows, opset=13)
+        centred = np.float64(rows) - np.float64(rows).mean(axis=(0, 2, 3), keepdims=True)
+        scale = np.sqrt((centred**2).mean(axis=(0, 2, 3), keepdims=True))
+        out = onnx2jax.load(made)(**given)
+        if scale.min() > 1e-3:
+            np.testing.assert_allclose(out, centred / scale, rtol=0, atol=2e-3)
+        else:  # rounding decides, but nothing is a root of less than nothing
+            assert np.all(np.abs(out) <= 1)
+
+
 def test_every_version_here_is_one_of_onnx():
     """Each entry begins at 1 or where ONNX changed the operator."""
     history = {}

@@ -127,10 +127,10 @@ def lp_normalization(x, *, axis: int = -1, p: int = 2):
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(x, *, axes=(0, 2, 3)):
     """x standardised along the axes."""
-    x, axes = to_jax(x), axes_in(axes, x.ndim)
-    mean = jnp.mean(x, axis=axes, keepdims=True)
-    deviation = jnp.sqrt(jnp.mean(x * x, axis=axes, keepdims=True) - mean**2)
-    return (x - mean) / (deviation + like(x, 1e-9))
+    rows, axes = wide(to_jax(x)), axes_in(axes, x.ndim)
+    centred = rows - jnp.mean(rows, axis=axes, keepdims=True)
+    deviation = jnp.sqrt(jnp.mean(centred**2, axis=axes, keepdims=True))
+    return (centred / (deviation + like(rows, 1e-9))).astype(x.dtype)
 
 
 @operator("Dropout")
