@@ -1,7 +1,9 @@
 """A model cut off at values inside it: embeddings are seldom a network's last output."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from .order import reads
 
 
 def cut_at(model, names: Sequence[str], where: str):
@@ -26,7 +28,7 @@ def cut_at(model, names: Sequence[str], where: str):
     for node in reversed(old.node):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(_reads(node))
+            needed.update(reads(node))
     fields = {
         "output": [onnx.ValueInfoProto(name=name) for name in names],
         "input": [value for value in old.input if value.name in needed],
@@ -40,13 +42,3 @@ def cut_at(model, names: Sequence[str], where: str):
         graph.ClearField(field)
         getattr(graph, field).extend(values)
     return model
-
-
-def _reads(node) -> Iterator[str]:
-    """Names that a node reads, and the graphs in it, be they from outside or not."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (value.name for value in graph.output)

@@ -12,6 +12,7 @@ from .cut import cut_at
 from .decode import decode_graph, Decoder
 from .fingerprint import fingerprint
 from .function import OnnxFunction
+from .order import in_order
 from .registry import newest_opset, oldest_opset
 
 
@@ -42,6 +43,7 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
         raise ValueError(f"{where} holds no graph.")
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
+    model = in_order(model)
     if outputs is not None:
         model = cut_at(model, outputs, where)
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
