@@ -20,7 +20,7 @@ from .store_column import as_column, check_columns, column_kind
 from .store_commit import Writer
 from .store_convert import export_rows, import_rows, open_source
 from .store_mesh import Axis, MeshRows, read_onto_mesh
-from .store_place import Location, new_place, open_place
+from .store_place import Location, new_place, open_place, remove
 from .store_read import as_rows_index, as_span, read_batches
 from .store_reader import embeddings, open_reader, Reader
 from .store_record import load_record, plain_metadata, Record
@@ -123,7 +123,8 @@ class EmbeddingStore:
 
         Only an array of an `.npz` is ever whole in memory. `columns`: {name: values (n,)},
         integers, floats or strings. `dtype` as in `create`, by default that of the file,
-        float32 for float64. The store comes open for reading.
+        float32 for float64. The store comes open for reading; if that fails, as for NaN,
+        nothing is left of it.
         """
         rows = open_source(spec)
         values = {name: np.asarray(v) for name, v in (columns or {}).items()}
@@ -135,8 +136,13 @@ class EmbeddingStore:
         if dtype is None:
             dtype = "float32" if rows.dtype == np.float64 else rows.dtype
         new = dict(dtype=dtype, columns=kinds, metadata=metadata, chunk_rows=chunk_rows)
-        with cls.create(place, rows.shape[1], **new) as store:
-            import_rows(store, rows, values)
+        store = cls.create(place, rows.shape[1], **new)
+        try:
+            with store:
+                import_rows(store, rows, values)
+        except BaseException:
+            remove(store._inner.place)
+            raise
         return cls.open(place)
 
     def to_file(

@@ -57,8 +57,9 @@ def decode_graph(proto, decoder: Decoder, prefix: str = "", outer=frozenset()) -
         name: prefix + name for name, value in tensors.items() if is_weight(name, value)
     }
     decoder.weights |= {key: tensors[name] for name, key in keys.items()}
+    given = [value for value in proto.input if value.name not in tensors]
     return Graph(
-        inputs=tuple(_input(v, fixed) for v in proto.input if v.name not in tensors),
+        inputs=tuple(_input(value, fixed, decoder) for value in given),
         outputs=tuple(value.name for value in proto.output),
         nodes=nodes,
         constants={name: value for name, value in tensors.items() if name not in keys},
@@ -118,6 +119,12 @@ def _node(proto, name: str, decoder: Decoder, prefix: str, known) -> Node | None
     inputs, outputs = tuple(proto.input), list(proto.output)
     while outputs and not outputs[-1]:
         outputs.pop()
+    count = {"n_outputs": len(outputs)} if found.counts_outputs else {}
+    try:
+        if found.check is not None:
+            found.check(attributes | count)
+    except ValueError as error:
+        fault(f"{label}: {error}")
     return Node(name, label, found, inputs, tuple(outputs), attributes)
 
 
@@ -173,8 +180,12 @@ def _dense(proto, decoder: Decoder) -> np.ndarray:
     return dense
 
 
-def _input(value, fixed: set[str]) -> Input:
+def _input(value, fixed: set[str], decoder: Decoder) -> Input:
+    import onnx
+
     kind = value.type.tensor_type
+    if kind.elem_type == onnx.TensorProto.STRING:
+        decoder.faults.append(f"input {value.name!r} holds strings")
     if not value.type.HasField("tensor_type"):
         return Input(value.name, None, None)
     dtype = to_dtype(kind.elem_type) if kind.elem_type else None

@@ -23,12 +23,15 @@ class OnnxFunction(eqx.Module):
     for each shape of its inputs. ONNX's 64-bit numbers are 32-bit ones here unless JAX's
     x64 flag is set; shapes and indices that are known while tracing are always exact.
 
+    `graph_digest` is a SHA-256 over the graph: nodes, outputs, opsets, constants.
+
     Raises `ValueError` naming the input whose name, rank, size or dtype is not as the
     model declares it, or whose value sets a shape and is traced.
     """
 
     weights: dict[str, Array]
     graph: Graph = eqx.field(static=True)
+    graph_digest: str = eqx.field(static=True, default="")
 
     # By identity, so that `jax.jit(f)` takes it; comparing weights would take a while.
     __hash__ = object.__hash__

@@ -68,6 +68,19 @@ def test_bfloat16_comes_from_safetensors_as_it_is(tmp_path):
     np.testing.assert_array_equal(store.rows(), rows, strict=True)
 
 
+@pytest.mark.parametrize("place", ("folder", "memory"))
+def test_nothing_is_left_of_a_store_that_failed(tmp_path, place):
+    place = tmp_path / "s" if place == "folder" else f"memory://{tmp_path}"
+    broken = x.copy()
+    broken[-1] = np.nan
+    for spec in (write(tmp_path / "b.npy", broken), write(tmp_path / "x.npz", broken)):
+        with pytest.raises(ValueError, match="NaN"):
+            EmbeddingStore.from_file(spec, place)
+        assert not EmbeddingStore.exists(place)
+    store = EmbeddingStore.from_file(write(tmp_path / "x.npy", x), place)
+    np.testing.assert_array_equal(store.rows(), x)
+
+
 def test_the_only_array_needs_no_key(tmp_path):
     safetensors.numpy.save_file({"a": x}, tmp_path / "x.safetensors")
     store = EmbeddingStore.from_file(tmp_path / "x.safetensors", tmp_path / "s")

@@ -12,7 +12,7 @@ import jfacemap as jfm
 from jfacemap import onnx2jax
 from jfacemap.data.arrays import InputError
 
-from ..onnx2jax.build import draws, model, node, runtime
+from ..onnx2jax.build import draws, model, node, runtime, value
 
 
 rng = np.random.default_rng(0)
@@ -142,11 +142,27 @@ def test_another_network_or_way_is_not_mixed_in(place):
         ({"flip": True}, "flip"),
         ({"preprocess": jfm.data.Preprocess((8, 8), std=128.0)}, "preprocess"),
         ({"columns": {"more": np.arange(11)}}, "columns"),
+        ({"dtype": "float16"}, "dtype"),
         ({"fn": lambda x: network(x)[:, :3]}, "width"),
     ):
         with pytest.raises(InputError, match=f"another way .*{what}"):
             again(**options)
     assert len(jfm.data.EmbeddingStore.open(place)) == 11
+
+
+def test_another_array_is_not_taken_for_the_first(place):
+    """Their positions are the same: only their pixels tell them apart."""
+    jfm.embed(network, images[:8], place, preprocess=small)
+    for other in (255 - images, images):
+        with pytest.raises(InputError, match=r"another way .*images"):
+            jfm.embed(network, other, place, preprocess=small)
+
+
+def test_metadata_of_a_later_call_are_stored_too(place):
+    first = jfm.embed(network, images, place, preprocess=small, metadata={"a": 1, "b": 2})
+    again = {"b": 3, "embed": "not ours"}
+    store = jfm.embed(network, images, place, preprocess=small, metadata=again)
+    assert store.metadata == first.metadata | {"b": 3}
 
 
 def test_mirror_images_are_averaged(place):
@@ -197,6 +213,42 @@ def test_onnx_models_give_what_onnxruntime_does(place, batch):
     )
     with pytest.raises(InputError, match=r"another way .*weights"):
         jfm.embed(onnx2jax.load(other), images, place)
+
+
+def test_another_output_of_one_model_is_not_mixed_in(place):
+    """Of the same weights and width: only the graph tells them apart."""
+    made = tiny_onnx(1)
+    jfm.embed(onnx2jax.load(made, outputs=["h"]), images[:4], place)
+    for other in (
+        onnx2jax.load(made, outputs=["r"]),
+        onnx2jax.load(relu_to("Elu", made), outputs=["r"]),
+    ):
+        with pytest.raises(InputError, match=r"another way .*graph"):
+            jfm.embed(other, images[:4], place)
+    jfm.embed(onnx2jax.load(made, outputs=["h"]), images[:4], place)
+
+
+def relu_to(op, made):
+    other = onnx.ModelProto.FromString(made.SerializeToString())
+    other.graph.node[1].op_type = op
+    return other
+
+
+def test_models_of_whole_numbers_take_pixels_as_they_are(place):
+    uint8 = onnx.TensorProto.UINT8
+    nodes = [
+        node("Cast", ["x"], ["c"], to=onnx.TensorProto.FLOAT),
+        node("Conv", ["c", "w"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["y"]),
+    ]
+    inputs = {"x": value("x", (1, 3, 8, 8), uint8)}
+    made = model(nodes, inputs, {"y": (1, 6, 1, 1)}, {"w": draws(0, 6, 3, 3, 3)})
+    f = onnx2jax.load(made)
+    with pytest.raises(ValueError, match=r"pixels as uint8.*preprocess='pixels'"):
+        jfm.embed(f, images, place)
+    store = jfm.embed(f, images[:1], place, preprocess="pixels")
+    want = runtime(made, x=images[:1].transpose(0, 3, 1, 2))["y"].ravel()
+    np.testing.assert_allclose(store.rows()[0], want, rtol=1e-5, atol=1e-3)
 
 
 def test_batches_may_be_sharded(place):
