@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from ..core.mesh import everywhere
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .signs import identity_codes
@@ -68,7 +69,9 @@ def class_distances(
     check_points(embeddings, "embeddings")
     names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
     size = np.zeros(len(names), np.float32)
-    return _compiled(embeddings, code, size, metric=metric, include_self=include_self)
+    embeddings, shards = everywhere(embeddings)
+    options = {"metric": metric, "include_self": include_self, "shards": shards}
+    return _compiled(embeddings, code, size, **options)
 
 
 def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDistances:
@@ -78,7 +81,7 @@ def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDist
     share = jnp.where(count > 0, 1 / jnp.maximum(count, 1).astype(dtype), 0)
     weight = jnp.where(alive, share[code], 0)
 
-    def tile(start, rows):
+    def tile(start, rows, x, code, weight):
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
         d = distances(cut(x), x, metric)
         own = start + jnp.arange(rows, dtype=jnp.int32)
@@ -89,7 +92,7 @@ def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDist
         inside = jnp.sum(jnp.where(same, d, 0), axis=1)
         return inside, jnp.sum(d, axis=1) - inside
 
-    inside, outside = map_tiles(tile, n)
+    inside, outside = map_tiles(tile, n, x, code, weight)
     gather = lambda v: jnp.zeros(people, dtype).at[code].add(jnp.where(alive, v, 0))
     known, one = count > 0, count == 1
     within = gather(inside) * share

@@ -1,5 +1,6 @@
 """Identification: each probe searched in a gallery (IJB 1:N; paper 000, section 3.1)."""
 
+import functools as ft
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..core.linalg import matmul
+from ..core.mesh import each_shard, everywhere, placed
 from .tar import tar_at_far, TarAtFar
 from .templates import Templates
 
@@ -113,19 +115,29 @@ def identify(
 
 def _search(gallery, probes, left, right):
     """Best mate, best other, and rank of the mate, of each probe, tile by tile."""
-    size = max(1, min(len(probes), tile_scores // len(gallery)))
+    (gallery, probes), shards = everywhere((gallery, probes))
+    devices = 1 if shards is None else shards.number
+    size = max(1, min(-(-len(probes) // devices), tile_scores // len(gallery))) * devices
+    shards = None if shards is None else shards._replace(n=size)
     parts = []
     for start in range(0, len(probes), size):
         rows, who = probes[start : start + size], right[start : start + size]
         fill = size - len(who)  # one shape, one program
         rows = jnp.pad(jnp.asarray(rows), ((0, fill), (0, 0)))
-        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)))
-        parts.append([np.asarray(x)[: len(who)] for x in found])
+        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)), shards=shards)
+        parts.append([np.asarray(x)[: len(who)] for x in everywhere(found)[0]])
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
-@jax.jit
-def _search_tile(gallery, probes, left, right):
+@ft.partial(jax.jit, static_argnames="shards")
+def _search_tile(gallery, probes, left, right, *, shards=None):
+    search = lambda rows, gallery, left: _search_rows(gallery, rows[0], left, rows[1])
+    with placed(shards):
+        rows = probes, jnp.asarray(right)
+        return each_shard(search, rows, gallery, jnp.asarray(left), gives_rows=True)
+
+
+def _search_rows(gallery, probes, left, right):
     scores = matmul(probes, gallery.T)
     same = right[:, None] == left[None]
     mate = jnp.max(jnp.where(same, scores, -jnp.inf), axis=1)
