@@ -253,10 +253,10 @@ cases = {
             jfm.defences.UserKeys(some_key),
         )
     },
-    "cross_match": (_count_tile, x, y, rows),
+    "cross_match": (_count_tile, x, shape(1, 20, 6), rows[None]),
     "cross_match inside": (
-        lambda a, b: _count_in_tile(a, b, rows, np.zeros(bins, np.int32), size=2),
-        *(x, y),
+        lambda a, b: _count_in_tile(a, b, rows[None], np.zeros(bins, np.int32), size=2),
+        *(x, shape(1, 20, 6)),
     ),
     "identify": (lambda a, b: _search_tile(a, b, rows // 7, rows, 3), x, y),
     "score_pairs": (score, x, y),

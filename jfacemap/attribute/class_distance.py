@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from ..core.mesh import everywhere
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .signs import identity_codes
@@ -68,7 +69,9 @@ def class_distances(
     check_points(embeddings, "embeddings")
     names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
     size = np.zeros(len(names), np.float32)
-    return _compiled(embeddings, code, size, metric=metric, include_self=include_self)
+    embeddings, shards = everywhere(embeddings)
+    options = {"metric": metric, "include_self": include_self, "shards": shards}
+    return _compiled(embeddings, code, size, **options)
 
 
 def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDistances:
@@ -108,7 +111,7 @@ def _by_tiles(x, code, weight, people):
     """The same of Euclidean distances, every two of them taken."""
     n = x.shape[0]
 
-    def tile(start, rows):
+    def tile(start, rows, x, code, weight):
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
         d = distances(cut(x), x, "euclidean")
         own = start + jnp.arange(rows, dtype=jnp.int32)
@@ -119,7 +122,7 @@ def _by_tiles(x, code, weight, people):
         return inside, jnp.sum(d, axis=1) - inside
 
     gather = lambda v: jnp.zeros(people, x.dtype).at[code].add(v * weight)
-    return tuple(map(gather, map_tiles(tile, n)))
+    return tuple(map(gather, map_tiles(tile, n, x, code, weight)))
 
 
 _compiled = in_float64(_class_distances, static=("metric", "include_self"))

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..core.linalg import matmul
+from ..core.mesh import each_shard, everywhere, placed
 from .subjects import code_sides
 from .tar import tar_at_far, TarAtFar
 from .templates import Templates
@@ -121,19 +122,33 @@ def _search(gallery, probes, left, right, people: int):
 
     `left (m,)` and `right (n,)` number the gallery's people; -1 is none of them.
     """
-    size = max(1, min(len(probes), tile_scores // len(gallery)))
+    (gallery, probes), shards = everywhere((gallery, probes))
+    devices = 1 if shards is None else shards.number
+    size = max(1, min(-(-len(probes) // devices), tile_scores // len(gallery))) * devices
+    shards = None if shards is None else shards._replace(n=size)
     parts = []
     for start in range(0, len(probes), size):
         rows, who = probes[start : start + size], right[start : start + size]
         fill = size - len(who)  # one shape, one program
         rows = jnp.pad(jnp.asarray(rows), ((0, fill), (0, 0)))
-        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)), people)
-        parts.append([np.asarray(x)[: len(who)] for x in found])
+        found = _search_tile(
+            gallery, rows, left, np.pad(who, (0, fill)), people=people, shards=shards
+        )
+        parts.append([np.asarray(x)[: len(who)] for x in everywhere(found)[0]])
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
-@ft.partial(jax.jit, static_argnums=4)
-def _search_tile(gallery, probes, left, right, people: int):
+@ft.partial(jax.jit, static_argnames=("people", "shards"))
+def _search_tile(gallery, probes, left, right, *, people: int, shards=None):
+    def search(rows, gallery, left):
+        return _search_rows(gallery, rows[0], left, rows[1], people)
+
+    with placed(shards):
+        rows = probes, jnp.asarray(right)
+        return each_shard(search, rows, gallery, jnp.asarray(left), gives_rows=True)
+
+
+def _search_rows(gallery, probes, left, right, people: int):
     scores = matmul(probes, gallery.T)
     if people < gallery.shape[0]:
         scores = jax.ops.segment_max(scores.T, left, people).T
