@@ -258,7 +258,7 @@ cases = {
         lambda a, b: _count_in_tile(a, b, rows[None], np.zeros(bins, np.int32), size=2),
         *(x, shape(1, 20, 6)),
     ),
-    "identify": (lambda a, b: _search_tile(a, b, rows // 7, rows, 3), x, y),
+    "identify": (lambda a, b: _search_tile(a, b, rows // 7, rows, people=3), x, y),
     "score_pairs": (score, x, y),
     "score_all": (score_all, x, y),
     "roc_curve": (jfm.roc_curve, scores, genuine),

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from ..core.mesh import everywhere
+from ..core.mesh import each_shard, everywhere, shard_sum, shards_of
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .signs import identity_codes
@@ -69,7 +69,9 @@ def class_distances(
     check_points(embeddings, "embeddings")
     names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
     size = np.zeros(len(names), np.float32)
-    embeddings, shards = everywhere(embeddings)
+    shards = shards_of(embeddings)
+    if metric == "euclidean":  # all meet all
+        embeddings, shards = everywhere(embeddings)
     options = {"metric": metric, "include_self": include_self, "shards": shards}
     return _compiled(embeddings, code, size, **options)
 
@@ -81,8 +83,8 @@ def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDist
     share = jnp.where(count > 0, 1 / jnp.maximum(count, 1).astype(dtype), 0)
     weight = jnp.where(alive, share[code], 0)
     measure = _by_centroids if metric == "cosine" else _by_tiles
-    within, total = measure(x, code, weight, people)
     known, one = count > 0, count == 1
+    within, total = measure(x, code, weight, known)
     if not include_self:
         n_i = count.astype(dtype)
         within = jnp.where(one, jnp.nan, within * n_i / jnp.maximum(n_i - 1, 1))
@@ -94,20 +96,25 @@ def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDist
     )
 
 
-def _by_centroids(x, code, weight, people):
+def _by_centroids(x, code, weight, known):
     """By identity: the mean cosine distance within, and the sum of those to the others.
 
     A mean of 1 - u.v over two groups of unit rows is 1 less the product of their means.
     """
-    means = jnp.zeros((people, x.shape[1]), x.dtype).at[code].add(x * weight[:, None])
-    known = jnp.zeros(people, x.dtype).at[code].max(jnp.sign(weight))
-    inside = jnp.maximum(known - jnp.sum(means**2, axis=1), 0)
+
+    def sums(rows):
+        x, code, weight = rows
+        none = jnp.zeros((known.shape[0], x.shape[1]), x.dtype)
+        return shard_sum(none.at[code].add(x * weight[:, None]))
+
+    means = each_shard(sums, (x, code, weight))
+    is_known = known.astype(x.dtype)
+    inside = jnp.maximum(is_known - jnp.sum(means**2, axis=1), 0)
     rest = jnp.sum(means, axis=0)[None] - means
-    others = jnp.sum(known) - 1
-    return inside, others - jnp.sum(means * rest, axis=1)
+    return inside, jnp.sum(is_known) - 1 - jnp.sum(means * rest, axis=1)
 
 
-def _by_tiles(x, code, weight, people):
+def _by_tiles(x, code, weight, known):
     """The same of Euclidean distances, every two of them taken."""
     n = x.shape[0]
 
@@ -121,7 +128,7 @@ def _by_tiles(x, code, weight, people):
         inside = jnp.sum(jnp.where(cut(code)[:, None] == code[None], d, 0), axis=1)
         return inside, jnp.sum(d, axis=1) - inside
 
-    gather = lambda v: jnp.zeros(people, x.dtype).at[code].add(v * weight)
+    gather = lambda v: jnp.zeros(known.shape, x.dtype).at[code].add(v * weight)
     return tuple(map(gather, map_tiles(tile, n, x, code, weight)))
 
 

@@ -6,7 +6,6 @@ read off the compiled programs, is bounded.
 
 import jax
 import jax._src.compiler as compiler
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -59,7 +58,7 @@ def close(ours, true, rtol, name=""):
         np.testing.assert_allclose(a, b, rtol, atol=rtol * scale, err_msg=name)
 
 
-def check(name, f, *rows, most, rtol=1e-5, exact=False):
+def check(name, f, *rows, most, least=1, rtol=1e-5, exact=False):
     """The same of sharded rows, and between devices at most so many bytes."""
     single = f(*rows)
     del programs[:]
@@ -67,7 +66,7 @@ def check(name, f, *rows, most, rtol=1e-5, exact=False):
     found = [c for text in programs for c in read_collectives(text)]
     moved = sum(c.bytes for c in found)
     print(f"{name}: {moved:,} bytes of {sum(a.nbytes for a in rows):,} allowed {most:,}")
-    assert 0 < moved <= most, (name, moved, found)
+    assert least <= moved <= most, (name, moved, found)
     close(ours, single, 0 if exact else rtol, name)
 
 
@@ -173,13 +172,15 @@ def comparisons():
     check("score pairs", score, a, b, exact=True, most=both + 8 * 5000)
     check("score all", jfm.score_all, a, b, rtol=1e-6, most=both)
     match = lambda *v: jfm.cross_match(*templates(*v), who, who, [1e-2, 1e-3])
-    check("cross match", match, a, b, exact=True, most=2**23)
+    # Counts of bins, and inside the few that are looked into.
+    check("cross match", match, a, b, exact=True, most=2**24)
 
     def found(*sides):
         ours = jfm.identify(*templates(*sides), who, who, fpirs=[1e-2])
-        return ours.rank, ours.best_score, jnp.zeros(8)[put(np.arange(8))]
+        return ours.rank, ours.best_score
 
-    check("identify", found, a, b, exact=True, most=both)
+    # Vectors are put everywhere before; programs move nothing.
+    check("identify", found, a, b, exact=True, least=0, most=0)
 
 
 def probes():
@@ -203,5 +204,6 @@ def fields():
         jax.random.key(0), p, v, neighbours=jfm.Ball(0.7), repeats=2
     )
     check("null", null, p, v, most=most)
-    apart = lambda x: jfm.class_distances(x, np.arange(1200) // 4)
-    check("class distances", apart, p, most=most)
+    for metric in ("cosine", "euclidean"):
+        apart = lambda x, m=metric: jfm.class_distances(x, np.arange(1200) // 4, metric=m)
+        check(f"class distances, {metric}", apart, p, most=most)
