@@ -16,7 +16,7 @@ import jfacemap as jfm
 
 faces = jfm.data.load_faces()
 faces = faces[faces.dataset == "yaleb"]
-names = "dlib_resnet", "mobilefacenet_ms1m", "mobilefacenet_tf"
+names = "dlib_resnet", "mobilefacenet_ms1m"
 rows = {m: jfm.unit(faces.embeddings[m]) for m in names}
 print(f"{len(faces)} images of {len(np.unique(faces.label))} people")
 print(
@@ -82,7 +82,7 @@ for name, x in rows.items():
 # identity were all that the two networks share, it could read nothing.
 
 # %%
-source, target = "mobilefacenet_ms1m", "mobilefacenet_tf"
+source, target = "mobilefacenet_ms1m", "dlib_resnet"
 m = jfm.fit_linear(rows[source][train], rows[target][train])
 decided = probes[target].decision(m(rows[source][test]))[..., 0]
 carried = jfm.error_split(decided, labels[test])

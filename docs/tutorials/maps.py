@@ -126,10 +126,10 @@ print(f"differs by {float(jnp.abs(streamed.weight - linear.weight).max()):.0e}")
 # ## All models at once
 #
 # Joint moments of N models hold the moments of every pair: one pass over the rows gives
-# all maps among them, of any kind. Here of the four narrowest.
+# all maps among them, of any kind. Here of the three narrowest.
 
 # %%
-names = [m for m, x in fit.embeddings.items() if x.shape[1] <= 256]
+names = [m for m, x in fit.embeddings.items() if x.shape[1] <= 192]
 centres = {m: jfm.fit_standardize(jfm.unit(fit.embeddings[m])) for m in names}
 centred = lambda part: [jfm.unit(centres[m](jfm.unit(part.embeddings[m]))) for m in names]
 maps = jfm.fit_all_pairs(jfm.joint_moments(centred(fit), names=names), "rotation")
