@@ -44,10 +44,14 @@ class Config:
     ijb: pathlib.Path | None = None
     """Folder of the protocol's text files (jfacemap.data.read_ijb)."""
     embeddings: pathlib.Path | None = None
-    """Folder of the models' embeddings, rows in the order of the protocol."""
+    """Folder of the models' embeddings, rows in the order of the protocol. A model of two
+    vectors an image (PFE: 512 features, 512 uncertainties) is one file of rows of 1,024,
+    side by side, which are scaled to unit length as one."""
     protocol: str | None = None
     """What the protocol's files begin with, if it is a part of IJB-B or IJB-C, or other
     data: counts are not checked then."""
+    disjoint: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Fit on gallery images of half of the people, and verify pairs of the others alone."""
     scale: float = 0.05
     """Of the simulation: 1 is IJB-C's size."""
     models: int | None = None
@@ -75,6 +79,8 @@ class Data:
     """All rows of a model, scaled to unit length."""
     pedigrees: tuple[Pedigree, ...] | None
     about: dict[str, Any]
+    fitted: np.ndarray
+    """Which images maps are fitted on `(n,)`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,17 +102,26 @@ def run(config: Config) -> Results:
     except jfm.data.InputError as error:
         console.print(f"[red]{error}")
         raise SystemExit(2) from error
-    console.print(f"[bold]Data.[/bold] {data.about['source']}\n{data.about['sizes']}\n")
+    told = "\n".join(data.about[key] for key in ("source", "sizes", "models"))
+    console.print(
+        f"[bold]Data.[/bold] {told}\nFitted on {data.about['fit']}.\n"
+        f"Verified on {data.about['evaluate']}.\n"
+    )
     plan = jfm.plan_verification(data.protocol)
     every = range(len(data.names))
-    enrolled = [data.load(i)[plan.rows[0]] for i in every]
+    enrolled = [data.load(i)[data.fitted] for i in every]
     joint = jfm.joint_moments(enrolled, names=data.names)
 
-    tar, spread = verify_all(config, data, plan, enrolled, joint)
-    tar |= verify_controls(config, data, plan, enrolled, joint)
+    spaces = {"": (data.load, enrolled), ", centred": centre(data.load, enrolled)}
+    tar, spread = verify_all(config, data, plan, spaces)
+    for suffix, space in spaces.items():
+        if suffix == "" or not config.quick:
+            controls = verify_controls(config, data, plan, *space)
+            tar |= {kind + suffix: each for kind, each in controls.items()}
     rates = {kind: np.asarray(each.tar) for kind, each in tar.items()}
     subsets, ranks = sweep(config, data, enrolled, joint)
-    ledger = check_claims(rates, subsets, ranks, int(np.median(joint.dims)))
+    genuine = int(np.count_nonzero(plan.genuine))
+    ledger = check_claims(rates, subsets, ranks, int(np.median(joint.dims)), genuine)
     tests = pedigree_tests(config, data, rates)
     means = mean_rows(rates, spread)
     report(data, fars, rates, means, subsets, ranks, ledger, tests)
@@ -127,15 +142,22 @@ def open_data(config: Config) -> Data:
             "images. Without both the data are simulated."
         )
     if config.ijb is None or config.embeddings is None:
-        return simulate(config)
+        found = simulate(config)
+    else:
+        found = read(config, config.ijb, config.embeddings)
+    return keep_apart(config, found) if config.disjoint else found
+
+
+def read(config: Config, ijb: pathlib.Path, embeddings: pathlib.Path) -> Data:
     name = config.protocol
-    protocol = jfm.data.read_ijb(config.ijb, name=name, check_counts=name is None)
-    models = jfm.data.open_models(config.embeddings, rows=protocol.n_images)
+    protocol = jfm.data.read_ijb(ijb, name=name, check_counts=name is None)
+    models = jfm.data.open_models(embeddings, rows=protocol.n_images)
     names = tuple(m.name for m in models)
     source = f"real embeddings of {len(models)} models, protocol {protocol.name}"
     load = keep_if_small(lambda i: unit(models[i].read()), [m.shape for m in models])
-    return Data(protocol, names, load, read_pedigrees(config.embeddings, names),
-                describe(source, protocol, [m.shape[1] for m in models]))  # fmt: skip
+    about = describe(source, protocol, [m.shape[1] for m in models])
+    pedigrees = read_pedigrees(embeddings, names)
+    return Data(protocol, names, load, pedigrees, about, images_of(protocol))
 
 
 def simulate(config: Config) -> Data:
@@ -153,7 +175,40 @@ def simulate(config: Config) -> Data:
         "pedigree labels": "those of the paper's models, given to simulated ones in order; "
         "they share nothing by them"
     }
-    return Data(world.protocol, world.names, load, pedigrees, about)
+    fitted = images_of(world.protocol)
+    return Data(world.protocol, world.names, load, pedigrees, about, fitted)
+
+
+def images_of(protocol, templates=None) -> np.ndarray:
+    """Images of gallery templates, the first of the pairs; of some of them alone."""
+    gallery = np.unique(protocol.pairs[:, 0])
+    gallery = gallery if templates is None else np.intersect1d(gallery, templates)
+    return np.isin(protocol.template, gallery)
+
+
+def keep_apart(config: Config, data: Data) -> Data:
+    """Fitted on gallery images of half of the people, verified by pairs of the others."""
+    protocol = data.protocol
+    subject = protocol.template_subject
+    who = protocol.identities if subject is None else subject
+    # A template in no list is a person of its own.
+    who = np.where(who < 0, -1 - np.arange(who.size), who)
+    fit, judge = jfm.data.split_identities(jax.random.key(config.seed), who, (0.5, 0.5))
+    templates = protocol.templates
+    kept = np.isin(protocol.pairs, templates[judge]).all(axis=1)
+    pairs = {"pairs": protocol.pairs[kept], "genuine": protocol.genuine[kept]}
+    judged = dataclasses.replace(protocol, **pairs)
+    about = (
+        data.about
+        | count_all(judged)
+        | {
+            "fit": "images of the gallery templates of half of the people",
+            "evaluate": "pairs of templates of the other half, whom no map has seen; "
+            "probes mapped, strict rule",
+        }
+    )
+    fitted = images_of(protocol, templates[fit])
+    return dataclasses.replace(data, protocol=judged, about=about, fitted=fitted)
 
 
 def unit(x) -> np.ndarray:
@@ -184,28 +239,31 @@ def read_pedigrees(folder: pathlib.Path, names) -> tuple[Pedigree, ...] | None:
 
 
 def describe(source: str, protocol, dims) -> dict[str, Any]:
-    counts = protocol.counts
-    plan = f"{counts['images']:,} images, {counts['templates']:,} templates, "
-    plan += f"{counts['genuine pairs']:,} genuine and {counts['impostor pairs']:,} impostor"
-    return {
+    return count_all(protocol) | {
         "source": source,
-        "sizes": f"{plan} pairs; {len(dims)} models of widths {sorted(set(dims))}",
-        "counts": counts,
-        "fit": "images of the gallery templates, which are one side of every pair",
+        "models": f"{len(dims)} models of widths {sorted(set(dims))}",
+        "fit": "images of the gallery templates, which are one side of every pair "
+        "(--disjoint: of other people)",
         "evaluate": "every pair of the protocol, probes mapped, strict rule",
+        "subsets and ranks": "pooled templates are mapped there, not images; plain spaces",
     }
 
 
-def verify_all(config: Config, data: Data, plan, enrolled, joint):
+def count_all(protocol) -> dict[str, Any]:
+    counts = protocol.counts
+    sizes = f"{counts['images']:,} images, {counts['templates']:,} templates, "
+    sizes += (
+        f"{counts['genuine pairs']:,} genuine and {counts['impostor pairs']:,} impostor"
+    )
+    return {"sizes": f"{sizes} pairs", "counts": counts}
+
+
+def verify_all(config: Config, data: Data, plan, spaces):
     """All kinds in plain and in centred spaces: TAR by kind, intervals by cell."""
-    centred_load, centred = centre(data.load, enrolled)
-    spaces = {
-        "": (data.load, joint),
-        ", centred": (centred_load, jfm.joint_moments(centred, names=data.names)),
-    }
     key = jax.random.key(config.seed) if config.replicates else None
     tar, spread = {}, {}
-    for suffix, (load, moments) in spaces.items():
+    for suffix, (load, enrolled) in spaces.items():
+        moments = jfm.joint_moments(enrolled, names=data.names)
         maps = {kind: jfm.fit_all_pairs(moments, kind) for kind in kinds}
         with watch(f"verifying{suffix}") as progress:
             found = jfm.verify_pairs(
@@ -224,17 +282,18 @@ def centre(load, enrolled):
     return lambda i: turn(i, load(i)), [turn(i, x) for i, x in enumerate(enrolled)]
 
 
-def verify_controls(config: Config, data: Data, plan, enrolled, joint) -> dict:
+def verify_controls(config: Config, data: Data, plan, load, enrolled) -> dict:
     """Maps fitted on rows paired at random, and of each model to itself."""
+    joint = jfm.joint_moments(enrolled, names=data.names)
     rng = np.random.default_rng(config.seed)
     shuffled = [x[rng.permutation(len(x))] for x in enrolled]
     nothing = jfm.joint_moments(shuffled, names=data.names)
     maps = {f"{k}, random pairing": jfm.fit_all_pairs(nothing, k) for k in swept}
     with watch("verifying controls") as progress:
-        tar = jfm.verify_pairs(maps, data.load, plan, fars=fars, progress=progress).tar
+        tar = jfm.verify_pairs(maps, load, plan, fars=fars, progress=progress).tar
     own = jfm.fit_all_pairs(joint, "linear")
     alone = [
-        jfm.verify_map(own[i, i], data.load(i), data.load(i), plan, fars=fars).tar
+        jfm.verify_map(own[i, i], load(i), load(i), plan, fars=fars).tar
         for i in range(len(data.names))
     ]
     blank = jax.tree.map(np.zeros_like, next(iter(tar.values())))
@@ -278,7 +337,9 @@ def sweep(config: Config, data: Data, enrolled, joint):
     )
 
 
-def check_claims(rates, subsets: Sweep, ranks: Sweep, width: int) -> list[claims.Claim]:
+def check_claims(
+    rates, subsets: Sweep, ranks: Sweep, width: int, genuine: int
+) -> list[claims.Claim]:
     """The sentences of the paper, in plain spaces, counted."""
     at = fars.index(1e-2)
     linear, rotation = rates["linear"], rates["rotation"]
@@ -289,7 +350,7 @@ def check_claims(rates, subsets: Sweep, ranks: Sweep, width: int) -> list[claims
         claims.rotation_costs_more(linear, rotation),
         claims.rotation_is_ahead_below(first, second, subsets.sizes, 2 * width),
         claims.rotation_is_symmetric(rotation, linear),
-        claims.unmapped_is_random(rates["identity"], fars),
+        claims.unmapped_is_random(rates["identity"], fars, genuine),
         claims.few_dimensions_suffice(ranks.boxes["linear"][..., at], ranks.sizes),
     ]
 
@@ -328,7 +389,7 @@ def mean_rows(rates, spread) -> dict[str, Mean]:
     means, between = {}, lambda draws: np.nanquantile(draws, [0.025, 0.975], axis=0)
     for name in (*native, *rates):
         kind = native.get(name, name)
-        which = own if name in native or name == "self-map" else ~own
+        which = own if name in native or name.startswith("self-map") else ~own
         mean = Mean(rates[kind][which].mean(axis=0))
         if kind in spread:
             draws = spread[kind].replicates  # (B, source, target, far)
@@ -357,7 +418,7 @@ def gather_rows(data: Data, tar, spread):
     for kind, each in tar.items():
         rate, achieved = each.tar, each.far
         for i, j, k in np.ndindex(rate.shape):
-            if kind == "self-map" and i != j:
+            if kind.startswith("self-map") and i != j:
                 continue
             ends = spread.get(kind)
             yield {

@@ -28,8 +28,9 @@ def report(data, fars, rates, means, subsets, ranks, ledger, tests) -> None:
     source = data.about["source"]
     native_table(data, fars, rates)
     mean_table(source, fars, means)
-    sweep_table(f"pairs fitted on, {source}", subsets, fars)
-    sweep_table(f"rank of linear maps, {source}", ranks, fars)
+    how = "templates mapped, plain spaces"
+    sweep_table(f"pairs fitted on, {how}: {source}", subsets, fars)
+    sweep_table(f"rank of linear maps, {how}: {source}", ranks, fars)
     ledger_table(source, ledger)
     pedigree_table(data, tests)
 
@@ -131,7 +132,8 @@ def draw(data, fars, rates, subsets, ranks, few: bool) -> dict:
         some = [far for far in some if far in known]
         at = [fars.index(far) for far in some]
         values = {kind: x[..., at] for kind, x in swept.boxes.items()}
-        return plot_subset_boxes(values, swept.sizes, some, title=source, **words)
+        title = f"{source}; templates mapped, plain spaces"
+        return plot_subset_boxes(values, swept.sizes, some, title=title, **words)
 
     three = 1e-1, 1e-3, 1e-5
     figures = {

@@ -68,7 +68,7 @@ def judge(claim: Claim, runs: dict[str, Run]) -> Line:
         outcome, data = claim.test(run), run.data
         if run.is_simulated:
             return Line(claim, "untestable here", outcome.value, outcome.interval, data)
-    verdict = "holds" if outcome.holds else "fails"
+    verdict = {True: "holds", False: "fails", None: "untestable here"}[outcome.holds]
     return Line(claim, verdict, outcome.value, outcome.interval, data)
 
 

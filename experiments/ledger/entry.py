@@ -18,11 +18,11 @@ import numpy as np
 class Outcome:
     """Our number, with its interval where there is one, and whether the claim holds.
 
-    `data`: what it is of, where that is no run.
+    `holds` is None where the run cannot tell; `data`: what it is of, where that is no run.
     """
 
     value: str
-    holds: bool
+    holds: bool | None
     interval: str = ""
     data: str = "published tables"
 

@@ -1,5 +1,7 @@
 """Paper 000, *Canonical Face Embeddings*."""
 
+import dataclasses
+
 import numpy as np
 
 from jfacemap.data import ijb as protocols
@@ -82,7 +84,9 @@ def rotation_is_symmetric(run):
 
 @tested("paper 000, section 4", "Without a map TAR nearly equals FAR", "near random", faces)
 def unmapped_is_random(run):
-    return counts(claims.unmapped_is_random(run["identity/tar"], run["fars"].tolist()))
+    genuine = max(int(row["genuine"]) for row in run.rows)
+    fars = run["fars"].tolist()
+    return counts(claims.unmapped_is_random(run["identity/tar"], fars, genuine))
 
 
 @tested("paper 000, section 4", "At FAR .1 every map has a high TAR, a rotation too "
@@ -136,7 +140,11 @@ def rotation_is_ahead_below(run):
             ("linear", "rotation")]  # fmt: skip
     linear, rotation = (off_diagonal(x).T for x in each)
     sizes = run["sizes"].tolist()
-    return counts(claims.rotation_is_ahead_below(linear, rotation, sizes, 1024))
+    found = counts(claims.rotation_is_ahead_below(linear, rotation, sizes, 1024))
+    if found.holds and max(sizes) < 1024:
+        note = f"{found.value}; linear maps of 1,024 pairs are not to be had"
+        return dataclasses.replace(found, value=note, holds=None)
+    return found
 
 
 @tested("paper 000, section 4.1", "With few pairs (64 or fewer) a rotation is better than a "
@@ -189,8 +197,12 @@ def takes_a_thousand_pairs(run):
     by_size = run["pairs/ridge"][..., 0][..., off].mean(axis=(0, 2))
     half = by_size >= 0.5
     least = int(run["sizes"][np.argmax(half)]) if half.any() else None
-    value = f"half are found at {least} pairs" if least else "never half"
-    return Outcome(value, least is None or least >= 1000)
+    most = int(run["sizes"].max())
+    value = (
+        f"half are found at {least} pairs" if least else f"never half, up to {most} pairs"
+    )
+    # Fewer pairs than a thousand, and half not found: a thousand may do, or may not.
+    return Outcome(value, least >= 1000 if least else None if most < 1000 else True)
 
 
 @tested("paper 000, section 5", "Several models of the attacker's are better than one",

@@ -98,12 +98,13 @@ def rotation_is_symmetric(rotation: Table, linear: Table, within: float = 0.02) 
     )
 
 
-def unmapped_is_random(identity: Table, fars: Sequence[float]) -> Claim:
+def unmapped_is_random(identity: Table, fars: Sequence[float], n_genuine: int) -> Claim:
     """Section 4: without a map "the TAR nearly equals the FAR".
 
-    Cases are pairs of models at each FAR; nearly is at most twice it, or .01.
+    Cases are pairs of models at each FAR; nearly is at most twice it, and one of the
+    genuine pairs, of which there are `n_genuine`.
     """
-    bound = np.maximum(2 * np.asarray(fars), 0.01)
+    bound = 2 * np.asarray(fars) + 1 / n_genuine
     cases = _pairs(identity) & ~np.isnan(identity)
     worst = identity[cases].max(initial=0)
     return _count(

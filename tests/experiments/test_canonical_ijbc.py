@@ -1,5 +1,7 @@
 """What `canonical_ijbc` reads, pairs and counts; `--quick` runs it whole."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -47,6 +49,23 @@ def test_pedigrees_come_from_the_paper_and_from_a_file(folders):
 def test_one_folder_is_not_enough(folders):
     with pytest.raises(jfm.data.InputError, match="go together"):
         canonical_ijbc.open_data(Config(ijb=folders.ijb))
+
+
+def test_disjoint_fits_on_people_of_no_pair(folders):
+    whole = canonical_ijbc.open_data(folders)
+    data = canonical_ijbc.open_data(dataclasses.replace(folders, disjoint=True))
+    protocol = whole.protocol
+    subject = dict(zip(protocol.templates, protocol.template_subject, strict=True))
+    fitted = {subject[t] for t in protocol.template[data.fitted]}
+    judged = {subject[t] for t in data.protocol.pairs.ravel()}
+    assert fitted and judged and not fitted & judged
+    assert (
+        data.fitted.sum() < whole.fitted.sum() and not (data.fitted & ~whole.fitted).any()
+    )
+    both = np.array([[subject[t] in judged for t in pair] for pair in protocol.pairs])
+    np.testing.assert_array_equal(data.protocol.pairs, protocol.pairs[both.all(axis=1)])
+    assert data.about["counts"]["genuine pairs"] == data.protocol.genuine.sum() > 0
+    assert "one side of every pair" in whole.about["fit"] != data.about["fit"]
 
 
 def test_means_are_over_pairs_and_over_models_and_intervals_of_the_mean():

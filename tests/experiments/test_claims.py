@@ -8,16 +8,16 @@ import pytest
 
 from experiments import claims
 from experiments.ledger import ledger
-from experiments.ledger.entry import Claim, counted, Outcome, read_runs
+from experiments.ledger.entry import Claim, counted, Outcome, read_runs, Run
 from experiments.tables import off_diagonal, own
 
 
-def save_run(folder, experiment, source, **arrays):
+def save_run(folder, experiment, source, table="kind\nlinear\n", **arrays):
     folder.mkdir(parents=True)
     record = {"experiment": experiment, "data": {"source": source}, "config": {}}
     (folder / "record.json").write_text(json.dumps(record))
     np.savez(folder / "results.npz", **arrays)
-    (folder / "results.csv").write_text("kind\nlinear\n")
+    (folder / "results.csv").write_text(table)
 
 
 def test_every_entry_has_a_name_of_its_own_and_a_test_or_a_reason():
@@ -47,8 +47,47 @@ def test_a_run_decides_unless_it_is_missing_or_simulated(tmp_path):
         tar[0, 1] = tar[1, 0] = off
         folder = tmp_path / f"{source} {off}"
         arrays = {"identity/tar": tar, "fars": np.array([0.01])}
-        save_run(folder / "run", "canonical_faces", source, **arrays)
+        table = "kind,genuine\nidentity,50\n"
+        save_run(folder / "run", "canonical_faces", source, table, **arrays)
         assert claims.judge(claim, read_runs([folder])).verdict == verdict
+
+
+def verdict_on(name, **arrays):
+    claim = next(c for c in ledger if c.name == name)
+    run = Run(claim.experiment, "real", arrays, [])
+    return claims.judge(claim, {claim.experiment: run}).verdict
+
+
+@pytest.mark.parametrize(
+    "sizes, rank1, verdict",
+    [
+        ((64, 512), (0.2, 0.4), "untestable here"),  # a thousand pairs were not tried
+        ((64, 512), (0.2, 0.6), "fails"),
+        ((64, 1024), (0.2, 0.6), "holds"),
+        ((64, 1024), (0.2, 0.4), "holds"),
+    ],
+)
+def test_around_a_thousand_pairs_takes_runs_of_so_many(sizes, rank1, verdict):
+    values = np.broadcast_to(np.array(rank1)[:, None, None, None], (1, 2, 2, 2, 4))
+    arrays = {"sizes": np.array(sizes), "names": np.array(["a", "b"])}
+    arrays["pairs/ridge"] = values
+    assert verdict_on("000-takes-a-thousand-pairs", **arrays) == verdict
+
+
+@pytest.mark.parametrize(
+    "sizes, linear, verdict",
+    [
+        ((64, 1021), (0.2, 0.3), "untestable here"),  # nothing from 1,024 on
+        ((64, 1021), (0.2, 0.7), "fails"),
+        ((64, 2048), (0.2, 0.7), "holds"),
+        ((64, 2048), (0.2, 0.3), "fails"),
+    ],
+)
+def test_linear_maps_ahead_takes_runs_of_so_many_pairs(sizes, linear, verdict):
+    table = lambda x: np.broadcast_to(np.reshape(x, (2, 1, 1, 1, 1)), (2, 3, 2, 2, 1))
+    arrays = {"sizes": np.array(sizes), "fars": np.array([0.01])}
+    arrays |= {"linear": table(linear), "rotation": table((0.4, 0.5))}
+    assert verdict_on("000-rotation-is-ahead-below", **arrays) == verdict
 
 
 def test_an_array_that_is_gone_is_an_error(tmp_path, capsys):

@@ -48,9 +48,10 @@ def test_symmetry_counts_each_pair_once():
 
 
 def test_without_a_map_tar_is_nearly_far():
-    tar = np.concatenate([table(1, 0.15, 0.25, 1), table(1, 0.009, 0.011, 1)], axis=-1)
-    claim = claims.unmapped_is_random(tar, (0.1, 1e-3))
+    tar = np.concatenate([table(1, 0.15, 0.25, 1), table(1, 0.0029, 0.0031, 1)], axis=-1)
+    claim = claims.unmapped_is_random(tar, (0.1, 1e-3), 1000)
     assert (claim.held, claim.cases) == (2, 4)
+    assert not claims.unmapped_is_random(table(1, 0.009, 0.009, 1), (1e-6,), 20_000).held
 
 
 def test_few_dimensions():
