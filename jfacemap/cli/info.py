@@ -52,7 +52,7 @@ class Options:
 
 def run(c: Options) -> None:
     """Describe the file."""
-    if is_store(Path(c.file)):
+    if is_store(c.file):
         return _describe_store(c.file)
     path, key = split_spec(c.file)
     check_file(path)

@@ -1,8 +1,8 @@
 """A `GraphProto` as a `Graph`: operators looked up, constants told from weights.
 
 A float tensor of the model is a weight unless some shape depends on it; so are 8-bit
-integers, which are quantised floats. Other integers and single float constants (an axis,
-an index, the 0.5 of a formula) are part of the graph.
+integers, which are quantised floats. Other integers, tensors without axes and Constant
+nodes of one element (an axis, an index, the 0.5 of a formula) are part of the graph.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def decode_graph(proto, decoder: Decoder, prefix: str = "", outer=frozenset()) -
     """
     tensors = {t.name: to_numpy(t, decoder.folder) for t in proto.initializer}
     tensors |= {t.values.name: _dense(t, decoder) for t in proto.sparse_initializer}
-    single, nodes = set(), []
+    single, nodes = {name for name, value in tensors.items() if value.ndim == 0}, []
     known = outer | set(tensors) | {""} | {value.name for value in proto.input}
     for i, node in enumerate(proto.node):
         name = node.name or f"{node.op_type}_{i}"

@@ -17,7 +17,9 @@ from .operators.values import to_jax
 class OnnxFunction(eqx.Module):
     """An ONNX model that computes in JAX: `f(x)` or `f(name=x, ...)`.
 
-    One output comes as an array, several as a dict by name. `weights` are the leaves:
+    One output comes as an array, several as a dict by name: in the model's order from
+    `f(x)`, sorted by name where `jit`, `vmap` or `batched` gives them. `weights` are the
+    leaves:
     cast, shard or train them with `jax.tree.map` and `eqx.filter_grad`; where they are
     cast to bfloat16, inputs and all that follows are bfloat16. The function compiles once
     for each shape of its inputs. ONNX's 64-bit numbers are 32-bit ones here unless JAX's

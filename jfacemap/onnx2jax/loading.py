@@ -20,8 +20,9 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     """An ONNX model as a function in JAX.
 
     `model` is the path of a `.onnx` file (weights in files beside it are found) or an
-    `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers,
-    and the integers of quantised ones; its graph is static.
+    `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers
+    but for single numbers (of no axes), and the integers of quantised ones; its graph is
+    static.
 
     `outputs` names values inside the graph to give instead of its own outputs, such as
     what the last layer of a classifier reads: the rest of the model is left out.

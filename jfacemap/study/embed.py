@@ -58,7 +58,7 @@ def embed(
       to what the model declares, or a `jfm.data.Preprocess`
     - `landmarks`: 5 or 68 points a face, (n, 5, 2) or (n, 68, 2) in pixels of the image,
       in the order of the images, or {name: points}. By them faces are moved onto
-      ArcFace's template; without, images are taken to be aligned
+      ArcFace's template, and not cropped; without, images are taken to be aligned
     - `flip`: take the mean of the embeddings of the image and of its mirror image
     - `batch_size`: images at once; fewer are padded, so that `fn` compiles once
     - `workers`: threads that decode ahead, by default one a core

@@ -89,6 +89,11 @@ def read_network(fn) -> tuple[Callable[[Array], Any], tuple | None, Any]:
     """A function of a batch, what is known of its input's sizes, and its dtype."""
     from ..onnx2jax import OnnxFunction
 
+    if not callable(fn):
+        raise ValueError(
+            f"fn is a function of images; got {fn!r}. jfm.onnx2jax.load(PATH) makes one of "
+            "an ONNX file."
+        )
     if not isinstance(fn, OnnxFunction):
         return fn, None, jnp.float32
     if len(fn.inputs) != 1:

@@ -118,6 +118,26 @@ def test_to_npz(store, tmp_path):
         assert json.loads(str(file["metadata"])) == store.metadata
 
 
+def test_npz_and_back(store, tmp_path):
+    store.to_file(tmp_path / "y.npz")
+    spec = f"{tmp_path / 'y.npz'}:embeddings"
+    again = EmbeddingStore.from_file(spec, tmp_path / "again", dtype=store.dtype)
+    assert again.columns == store.columns and again.metadata == store.metadata
+    for name in store.columns:
+        np.testing.assert_array_equal(again.column(name), store.column(name), strict=True)
+    given = dict(columns={"media": media}, metadata={"a": 1})
+    other = EmbeddingStore.from_file(spec, tmp_path / "other", **given)
+    assert list(other.columns) == ["media"] and other.metadata == {"a": 1}
+    with EmbeddingStore.create(tmp_path / "bare", 4, columns={"who": str}) as bare:
+        bare.append(x, who=who)
+    EmbeddingStore.open(tmp_path / "bare").to_file(tmp_path / "bare.npz")
+    spec = f"{tmp_path / 'bare.npz'}:embeddings"
+    assert list(EmbeddingStore.from_file(spec, tmp_path / "b").columns) == ["who"]
+    np.savez(tmp_path / "n.npz", embeddings=x, metadata=np.array("no JSON"), z=x[:3])
+    foreign = EmbeddingStore.from_file(f"{tmp_path / 'n.npz'}:embeddings", tmp_path / "n")
+    assert foreign.columns == {} and foreign.metadata == {}
+
+
 def test_to_safetensors(store, tmp_path):
     path = tmp_path / "y.safetensors"
     store.to_file(path, columns=("media", "quality"))

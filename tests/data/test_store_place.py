@@ -63,6 +63,18 @@ def test_a_relative_path(tmp_path, monkeypatch):
     check(tmp_path / "s")
 
 
+@pytest.mark.parametrize("driver", ("zarr", "zarr3"))
+def test_arrays_of_other_programs_are_there(tmp_path, driver):
+    """What `open` reads exists; a group that is no store does not open, and says so."""
+    kv = {"driver": "file", "path": f"{tmp_path}/z"}
+    spec = {"driver": driver, "kvstore": kv}
+    ts.open(spec, create=True, dtype=ts.float32, shape=[4, 3]).result()[...] = 1
+    assert EmbeddingStore.exists(tmp_path / "z")
+    assert EmbeddingStore.open(tmp_path / "z").shape == (4, 3)
+    with pytest.raises(InputError):
+        EmbeddingStore.open(tmp_path / "z", writable=True)
+
+
 def test_a_store_is_read_over_http(tmp_path):
     fill(tmp_path / "s")
 

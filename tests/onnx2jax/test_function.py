@@ -79,6 +79,9 @@ def test_several_outputs_come_by_name():
     made = model(nodes, {"x": (1, 3)}, {"a": (1, 3), "b": ()})
     out = onnx2jax.load(made).batched(draws(0, 4, 3))
     assert {k: v.shape for k, v in out.items()} == {"a": (4, 3), "b": (4,)}
+    turned = model(nodes, {"x": (1, 3)}, {"b": (), "a": (1, 3)})
+    f, x = onnx2jax.load(turned), draws(0, 1, 3)
+    assert list(f(x)) == ["b", "a"] and list(jax.jit(f)(x)) == ["a", "b"]
 
 
 def test_compiles_once_for_each_shape():

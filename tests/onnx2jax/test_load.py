@@ -1,5 +1,8 @@
 """Files and protos in, functions or one clear error out."""
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
@@ -271,6 +274,31 @@ def test_functions_of_the_model_are_inlined():
     made = helper.make_model(graph, opset_imports=opsets, functions=[twice], ir_version=8)
     x = draws(0, 2)
     np.testing.assert_array_equal(onnx2jax.load(made)(x), x + x)
+
+
+def test_numbers_without_axes_belong_to_the_formula():
+    """Else the gradient by the exponent of x ** 2 would be NaN where x is not above 0."""
+    nodes = [node("Pow", ["x", "two"], ["p"]), node("Mul", ["p", "w"], ["y"])]
+    weights = {"two": np.array(2, np.float32), "w": np.ones(1, np.float32)}
+    f = onnx2jax.load(model(nodes, {"x": (4,)}, {"y": (4,)}, weights))
+    x = jnp.array([-1.0, 0, 1, 2])
+    gradient = eqx.filter_grad(lambda f: f(x).sum())(f)
+    assert set(gradient.weights) == {"w"}
+    np.testing.assert_allclose(gradient.weights["w"], [6.0])
+    np.testing.assert_allclose(jax.grad(lambda x: f(x).sum())(x), 2 * x)
+
+
+def test_data_cut_short_name_the_tensor_and_its_file(tmp_path):
+    copy = lambda: onnx.ModelProto.FromString(gemm.SerializeToString())
+    beside = dict(save_as_external_data=True, location="g.bin", size_threshold=0)
+    onnx.save(copy(), tmp_path / "g.onnx", **beside)
+    (tmp_path / "g.bin").write_bytes((tmp_path / "g.bin").read_bytes()[:20])
+    with pytest.raises(ValueError, match=r"'w' of sizes \(4, 3\) is damaged.*'g\.bin'"):
+        onnx2jax.load(tmp_path / "g.onnx")
+    cut = copy()
+    cut.graph.initializer[0].raw_data = cut.graph.initializer[0].raw_data[:-4]
+    with pytest.raises(ValueError, match=r"'w' of sizes \(4, 3\) is damaged"):
+        onnx2jax.load(cut)
 
 
 def test_a_node_that_fails_is_named():

@@ -180,6 +180,9 @@ def test_faces_are_aligned_and_those_without_landmarks_left_out(place):
     faces = [jfm.data.align_face(images[i], points[i], size) for i in kept]
     np.testing.assert_allclose(store.rows(), truth(np.stack(faces)), rtol=1e-4, atol=1e-4)
     assert set(store.metadata["skipped"]) == {"2"}
+    crops = jfm.data.Preprocess(size, crop=0.875)  # of whole photographs, not of faces
+    cropped = jfm.embed(network, images, f"{place}3", preprocess=crops, landmarks=points)
+    np.testing.assert_array_equal(cropped.rows(), store.rows())
     named = jfm.embed(
         network, images, f"{place}2", preprocess=small, landmarks={4: points[4]}
     )
@@ -258,7 +261,7 @@ def test_batches_may_be_sharded(place):
     np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
 
 
-def test_what_makes_no_embedding_is_an_error(place):
+def test_what_makes_no_embedding_is_an_error(place, unchecked_types):
     embed = lambda fn, **o: jfm.embed(fn, images, place, **{"preprocess": small} | o)
     with pytest.raises(ValueError, match=r"outputs 'a', 'b': choose one"):
         embed(lambda x: {"a": x, "b": x})
@@ -272,4 +275,12 @@ def test_what_makes_no_embedding_is_an_error(place):
         embed(network, columns={"image": np.arange(11)})
     with pytest.raises(ValueError, match="one value each"):
         embed(network, columns={"who": np.arange(10)})
+    with pytest.raises(ValueError, match=r"'m\.onnx'.*onnx2jax\.load"):
+        embed("m.onnx")
+    with pytest.raises(ValueError, match=r"one of arcface, .*got None"):
+        embed(network, preprocess=None)
+    with pytest.raises(ValueError, match="at least 1; got -1"):
+        embed(network, workers=-1)
+    with pytest.raises(ValueError, match="change it, or name a preset"):
+        embed(onnx2jax.load(tiny_onnx(1)), preprocess=jfm.data.Preprocess((9, 9)))
     assert not jfm.data.EmbeddingStore.exists(place)
