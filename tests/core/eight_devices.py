@@ -173,7 +173,7 @@ def comparisons():
     check("score pairs", score, a, b, exact=True, most=both + 8 * 5000)
     check("score all", jfm.score_all, a, b, rtol=1e-6, most=both)
     match = lambda *v: jfm.cross_match(*templates(*v), who, who, [1e-2, 1e-3])
-    check("cross match", match, a, b, exact=True, most=2**23)
+    check("cross match", match, a, b, exact=True, most=2**24)
 
     def found(*sides):
         ours = jfm.identify(*templates(*sides), who, who, fpirs=[1e-2])
