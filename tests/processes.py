@@ -40,7 +40,7 @@ def start(code: str, *args, devices: int = 1, **variables) -> subprocess.Popen:
     )
 
 
-def finish(process: subprocess.Popen, seconds: float = 300) -> str:
+def finish(process: subprocess.Popen, seconds: float = 600) -> str:
     """What it printed; fails with the end of its errors, and ends it if it hangs."""
     try:
         out, err = process.communicate(timeout=seconds)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
@@ -45,7 +46,7 @@ def shards_of(*trees) -> Shards | None:
     What is being traced does not know: there `mesh=` says it, or the kernel around.
     """
     for x in jax.tree.leaves(trees):
-        if isinstance(x, jax.core.Tracer) or not isinstance(x, jax.Array) or not x.ndim:
+        if isinstance(x, Tracer) or not isinstance(x, jax.Array) or not x.ndim:
             continue
         sharding = x.sharding
         if not isinstance(sharding, NamedSharding) or not len(sharding.spec):
@@ -80,7 +81,7 @@ def spread(rows: tuple, weights, mesh: Mesh) -> tuple[tuple, Any]:
             home = jnp if isinstance(x, jax.Array) else np
             x = home.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1))
         # What is traced is put there by `each_shard`; under `vmap` it has other axes.
-        return x if isinstance(x, jax.core.Tracer) else jax.device_put(x, sharding)
+        return x if isinstance(x, Tracer) else jax.device_put(x, sharding)
 
     return jax.tree.map(put, (tuple(rows), weights))
 

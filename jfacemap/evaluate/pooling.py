@@ -159,14 +159,13 @@ def _total(maps, embeddings, grouping, weights, *, scale, shards) -> tuple[Array
     else:
         is_sorted = True
     rows = embeddings, weights, order, segment, count
-    one = lambda rows, maps: shard_sum(
-        _sum(maps, *rows, len(grouping.ids), scale, is_sorted)
-    )
+    options = {"templates": len(grouping.ids), "scale": scale, "is_sorted": is_sorted}
+    one = lambda rows, maps: shard_sum(_sum(maps, *rows, **options))
     with placed(shards):
         return each_shard(one, rows, maps)
 
 
-def _sum(maps, embeddings, weights, order, segment, count, templates, scale, is_sorted):
+def _sum(maps, embeddings, weights, order, segment, count, *, templates, scale, is_sorted):
     """The sums of some rows, chunk by chunk."""
     n = embeddings.shape[0]
     dtype = at_least_float32(jnp.zeros((), embeddings.dtype)).dtype

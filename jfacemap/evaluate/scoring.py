@@ -136,7 +136,7 @@ def _score(a, b, plan, *, shards=None):
         return matmul(rows, b).ravel()[cell]
 
     def some(steps, a, b):
-        return jax.lax.map(lambda step: tile(*step, a, b), steps)
+        return jax.lax.map(lambda step: tile(*step, a=a, b=b), steps)
 
     fill = 0 if shards is None else shards.n - steps
     pad = lambda x: jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)) if fill else x

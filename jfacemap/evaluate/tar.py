@@ -73,12 +73,12 @@ def tar_at_far(
 
 @ft.partial(jax.jit, static_argnames=("rule", "shards"))
 def _tar_at_far(scores, genuine, valid, words, *, rule, shards=None) -> TarAtFar:
-    find = lambda rows, words: _find(*rows, words, rule)
+    find = lambda rows, words: _find(*rows, words=words, rule=rule)
     with placed(shards):
         return each_shard(find, (scores, genuine, valid), words)
 
 
-def _find(scores, genuine, valid, words, rule) -> TarAtFar:
+def _find(scores, genuine, valid, *, words, rule) -> TarAtFar:
     dtype, shape = at_least_float32(scores).dtype, words.shape[:-1]
     pairs = read_pairs(scores, genuine, valid)
     keys, targets = (pairs.genuine, pairs.impostor), words.reshape(-1, 4)

@@ -113,11 +113,11 @@ def choose_penalty(
 
 
 def _kernel(dtype, x, labels, C, *, balanced) -> LinearSvm:
-    solve = lambda rows, C: _solve(dtype, *rows, C, balanced)
+    solve = lambda rows, C: _solve(dtype, *rows, C=C, balanced=balanced)
     return each_shard(solve, (x, labels), C)
 
 
-def _solve(dtype, x, labels, C, balanced) -> LinearSvm:
+def _solve(dtype, x, labels, *, C, balanced) -> LinearSvm:
     work = outer_dtype(x)
     s, v = _axes(dtype, x)
     z = _rotate(dtype, work, x, v)
