@@ -117,6 +117,10 @@ from .evaluate.scoring import (
     score_all as score_all,
     score_pairs as score_pairs,
 )
+from .evaluate.search_confidence import (
+    search_confidence as search_confidence,
+    SearchConfidence as SearchConfidence,
+)
 from .evaluate.subject_bootstrap import subject_confidence as subject_confidence
 from .evaluate.tar import tar_at_far as tar_at_far, TarAtFar as TarAtFar
 from .evaluate.templates import (

@@ -353,6 +353,7 @@ host_only = {
     "plan_verification",
     "qap_test",
     "save",
+    "search_confidence",
     "simultaneous_band",
     "stream_joint_moments",
     "stream_pair_moments",

@@ -29,6 +29,8 @@ class Identification(eqx.Module):
       all others
     - `open_set`: the true positive identification rate (`.tar`) at each target false
       positive identification rate (`.far` achieved, `.threshold`)
+    - `gallery_size`: people in the gallery
+    - `within`: ranks that count for the open set; None for all
     """
 
     mated: Bool[np.ndarray, " n"]
@@ -37,6 +39,7 @@ class Identification(eqx.Module):
     best_score: Float[np.ndarray, " n"]
     open_set: TarAtFar | None
     gallery_size: int = eqx.field(static=True)
+    within: int | None = eqx.field(static=True, default=None)
 
     def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
         """Share of mated probes whose mate is among the first `ranks`; NaN without any."""
@@ -45,6 +48,15 @@ class Identification(eqx.Module):
         hits = (found > 0) & (found <= ranks[..., None])
         with np.errstate(invalid="ignore"):
             return np.asarray(hits.sum(-1) / np.float64(found.size))
+
+    @property
+    def open_scores(self) -> Float[np.ndarray, " n"]:
+        """What thresholds are held against: a mate's score (NaN beyond `within`), or the
+        best score of a probe without one."""
+        mate = self.mate_score
+        if self.within is not None:
+            mate = np.where(self.rank <= self.within, mate, np.nan)
+        return np.where(self.mated, mate, self.best_score)
 
     @property
     def cmc(self) -> Float[np.ndarray, " r"]:
@@ -109,12 +121,11 @@ def identify(
     mate, best, rank = _search(
         gallery.vectors, probes.vectors, left.astype(np.int32), right, len(people)
     )
-    open_set = None
-    if mated.any() and not mated.all():
-        counted = mate if within is None else np.where(rank <= within, mate, np.nan)
-        scores = np.where(mated, counted, best)
-        open_set = tar_at_far(scores, mated, fpirs, rule=rule)
-    return Identification(mated, rank, mate, best, open_set, len(people))
+    found = Identification(mated, rank, mate, best, None, len(people), within)
+    if not mated.any() or mated.all():
+        return found
+    open_set = tar_at_far(found.open_scores, mated, fpirs, rule=rule)
+    return Identification(mated, rank, mate, best, open_set, len(people), within)
 
 
 def _search(gallery, probes, left, right, people: int):
