@@ -90,6 +90,8 @@ def sweep_subsets(
     values: dict[str, list] = {kind: [] for kind in kinds}
     for i, size in enumerate(sizes):
         found: dict[str, list] = {kind: [] for kind in kinds}
+        # From the host, one by one: `evaluate` is a function of the host, a fit of all
+        # pairs fills the cores, and only one subset's maps are held at a time.
         for j, rows in enumerate(subset_rows(key, n, size, repeats)):
             subset = [x[rows] for x in embeddings]
             for kind, maps in fit_subset(subset, kinds, names).items():
