@@ -305,7 +305,7 @@ def run(config: Config) -> Results:
     guess = float(np.mean([guess_by_origin(collection, p) for p in plans]))
     report(found, sizes, plan, guess, config, kinds, metrics, wrong_shares)
     if "people" in found:
-        report_people(found["people"], people_grid, images_grid)
+        report_people(found["people"], people_grid, images_grid, metrics)
     shown = {kind: across(found[f"pairs/{kind}"]) for kind in kinds}
     levels = {
         "attacker owns the target": owning(found["pairs/ridge"][:, -1])[..., 0].mean(),

@@ -157,6 +157,8 @@ def fit_subsets(
 ) -> Iterator[dict[str, PairMaps]]:
     """Maps of each kind from each subset of rows; several subsets at once on a mesh."""
     if mesh is None:
+        # One by one: a fit of all pairs fills the cores, and only one subset's maps are
+        # held at a time.
         for rows in drawn:
             yield fit_subset([x[rows] for x in embeddings], kinds, names)
         return

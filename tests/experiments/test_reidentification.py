@@ -1,5 +1,7 @@
 """Who is who in the attacks on the bundled faces."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -80,3 +82,25 @@ def test_no_image_is_in_two_sources_and_no_person_on_both_sides(faces):
     assert len(np.unique(rows)) == rows.size and np.isin(label[rows], people).all()
     known = [np.unique(label[part]).size for part in parts]
     assert min(known) == len(people)
+
+
+def test_ridges_of_linkage_are_chosen_on_known_people_alone():
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(30), 4)
+    people = rng.normal(size=(30, 6))[label] + 0.5 * rng.normal(size=(120, 6))
+    spaces = [np.float32(people @ rng.normal(size=(6, d))) for d in (5, 5)]
+    collection = reidentification.Collection(
+        [jfm.unit(jnp.asarray(x)) for x in spaces],
+        ("a", "b"),
+        label,
+        label,
+        label < 0,
+        {},
+        {},
+    )
+    known = linkage.deal(rng, label, np.arange(20), 2)
+    config = linkage.Config(ridges=(1e-3, 1e3))
+    assert linkage.pick_ridges(collection, known, config) == (1e-3, 1e-3)
+    blind = [x.at[label >= 20].set(jnp.nan) for x in collection.spaces]
+    unseen = dataclasses.replace(collection, spaces=blind)
+    assert linkage.pick_ridges(unseen, known, config) == (1e-3, 1e-3)

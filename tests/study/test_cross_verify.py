@@ -76,16 +76,23 @@ def test_controls(split):
     faces, _, held_out, spaces, joint = split
     rows = [x[held_out] for x in spaces]
     genuine, valid = jfm.label_pairs(faces.label[held_out])
-    table = lambda maps, **kw: (
-        jfm.table_tar(
-            jfm.cross_scores(maps, rows, **kw), genuine, (1e-1, 1e-2), valid=valid
-        ).tar
+    table = lambda maps: (
+        jfm.table_tar(jfm.cross_scores(maps, rows), genuine, (1e-1, 1e-2), valid=valid).tar
     )
     off = ~np.eye(6, dtype=bool)
     identity = table(jfm.fit_all_pairs(joint, "identity"))
     assert identity[off, 0].mean() == pytest.approx(0.1, abs=0.02)  # TAR is about FAR
-    ceiling = table(jfm.fit_all_pairs(joint, "rotation"), native=False)
-    np.testing.assert_array_equal(ceiling[~off], identity[~off])
+    shrunk = jfm.fit_all_pairs(joint, "linear", ridge=20.0)
+    through, native = (
+        np.asarray(jfm.cross_scores(shrunk, rows, native=n)) for n in (False, True)
+    )
+    for i, x in enumerate(np.float64(r) for r in rows):
+        mapped = x @ np.float64(shrunk[i, i].weight)
+        mapped /= np.linalg.norm(mapped, axis=1, keepdims=True)
+        np.testing.assert_allclose(through[i, i], mapped @ x.T, atol=2e-6)
+        np.testing.assert_allclose(native[i, i], x @ x.T, atol=2e-6)
+        assert np.abs(through[i, i] - native[i, i]).max() > 0.01
+    np.testing.assert_array_equal(through[off], native[off])
 
 
 @pytest.mark.usefixtures("unchecked_types")
