@@ -53,9 +53,14 @@ fit/test_robust.py
 fit/test_rotation.py::test_no_random_rotation_does_better
 network/test_lenet.py
 network/test_train.py
+onnx2jax/test_conformance.py::test_a_case_of_every_operator
+onnx2jax/test_function.py::test_shards_over_the_batch
+onnx2jax/test_models.py::test_a_network_of_any_batch_runs_on_many_and_in_bfloat16
+onnx2jax/test_models.py::test_the_gradient_of_a_network_is_its_slope
 study/test_attack.py
 study/test_cross_verify.py::test_controls
 study/test_cross_verify.py::test_matches_the_reference_table[affine
+study/test_embed.py::test_batches_may_be_sharded
 study/test_finetune.py
 study/test_ladder.py
 study/test_linkage.py

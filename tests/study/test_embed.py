@@ -1,17 +1,16 @@
 """Images to stored rows: against a loop, against onnxruntime, and interrupted."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
 import PIL.Image
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
 
 import jfacemap as jfm
 from jfacemap import onnx2jax
 from jfacemap.data.arrays import InputError
 
+from ..devices import on_eight_devices
 from ..onnx2jax.build import draws, model, node, runtime, value
 
 
@@ -254,11 +253,23 @@ def test_models_of_whole_numbers_take_pixels_as_they_are(place):
     np.testing.assert_allclose(store.rows()[0], want, rtol=1e-5, atol=1e-3)
 
 
-def test_batches_may_be_sharded(place):
-    mesh = jax.make_mesh((1,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
-    over = NamedSharding(mesh, PartitionSpec("b"))
-    store = jfm.embed(network, images, place, preprocess=small, sharding=over)
-    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+def test_batches_may_be_sharded(tmp_path):
+    np.savez(tmp_path / "a.npz", images=images, weight=weight, truth=truth(images))
+    code = """
+    import jfacemap as jfm
+    from jfacemap.study.embed_network import Network
+
+    images, weight, truth = np.load(sys.argv[1]).values()
+    small = jfm.data.Preprocess((8, 8))
+    fn = lambda x: x.reshape(len(x), -1) @ weight
+    out = Network(fn, small, sharding=over)(np.resize(images, (16, 8, 8, 3)))
+    assert len({s.device for s in out.addressable_shards}) == 8
+    assert all(s.data.shape == (2, 5) for s in out.addressable_shards)
+    options = dict(preprocess=small, sharding=over, batch_size=8)
+    store = jfm.embed(fn, images, "memory://sharded", **options)
+    np.testing.assert_allclose(store.rows(), truth, rtol=1e-4, atol=1e-4)
+    """
+    on_eight_devices(code, tmp_path / "a.npz")
 
 
 def test_what_makes_no_embedding_is_an_error(place, unchecked_types):

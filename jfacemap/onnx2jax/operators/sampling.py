@@ -64,7 +64,7 @@ def _gather_products(x, axes):
     """The sum over the taps of all axes: products of their weights times the pixels."""
     n, c, *sizes = x.shape
     flat = x.reshape(n, c, -1)
-    places, weights = [jnp.zeros(axes[0][0][0][0].shape, jnp.int32)], [None]
+    places, weights = [jnp.zeros(axes[0][0][0].shape, jnp.int32)], [None]
     for size, taps in zip(sizes, axes, strict=True):
         places = [p * size + index for p in places for index, _ in taps]
         weights = [w if v is None else v * w for v in weights for _, w in taps]
