@@ -30,8 +30,8 @@ from typing import Annotated, Literal
 import tyro
 
 from ..data.arrays import check_writable, read_array
+from .console import counted, facts, warn
 from .files import Flag
-from .report import counted, facts, warn
 
 
 Family = Literal[

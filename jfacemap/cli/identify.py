@@ -30,10 +30,10 @@ import tyro
 from ..data.arrays import InputError
 from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import Templates
+from .console import facts, line, table, warn
 from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space
 from .identify_protocol import search_protocol
-from .report import facts, line, table, warn
 from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results

@@ -13,8 +13,8 @@ from ..evaluate.identities import identity_pairs
 from ..evaluate.roc import roc_curve
 from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far
+from .console import facts, line, table, warn
 from .pairs import ends_of_all, Scored
-from .report import facts, line, table, warn
 
 
 def measure(scored: Scored, fars: Sequence[float], rule: str, origin: str) -> dict:
