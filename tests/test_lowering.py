@@ -319,6 +319,7 @@ cases = {
 host_only = {
     "assign_folds",
     "bins_in_doubt",
+    "choose_maps",
     "choose_ridge",
     "count_matches",
     "tar_difference",
@@ -351,6 +352,7 @@ host_only = {
     "plan_pairs",
     "plan_verification",
     "qap_test",
+    "report",
     "save",
     "simultaneous_band",
     "stream_joint_moments",
@@ -362,6 +364,7 @@ host_only = {
     "tar_confidence",
     "transfer_maps",
     "embed",
+    "error_agreement",
     "identify_map",
     "verify_map",
     "verify_pairs",

@@ -29,6 +29,21 @@ def counted(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextlib.contextmanager
+def staged() -> Iterator[Callable[[str, int, int], None]]:
+    """The same of (stage, steps done, of how many), a bar for each stage."""
+    quiet = not _err.is_terminal
+    with Progress(console=_err, transient=True, disable=quiet) as bar:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield show
+
+
 def facts(pairs: Mapping[str, str]) -> None:
     """Print names and values, a line each."""
     width = max(map(len, pairs)) + 2
