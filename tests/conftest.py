@@ -58,6 +58,7 @@ study/test_cross_verify.py::test_controls
 study/test_cross_verify.py::test_matches_the_reference_table[affine
 study/test_finetune.py
 study/test_ladder.py
+study/report/test_whole.py
 study/test_linkage.py
 study/test_stream_moments.py
 study/test_surface.py
