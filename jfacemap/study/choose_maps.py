@@ -27,7 +27,7 @@ class ChosenMaps(eqx.Module):
 
 def choose_maps(
     folds: Sequence[JointMoments],
-    settings: Sequence[float],
+    settings: Sequence[float | int],
     fit: Callable[[JointMoments], Sequence[PairMaps]],
 ) -> ChosenMaps:
     """Fit the maps of every setting without each fold in turn; keep each pair's best.

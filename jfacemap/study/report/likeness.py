@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from ...core.energy import energy_moments
+from ...core.types import Numeric
 from ...evaluate import compare
 from ...evaluate.rank import rank_correlation
 
@@ -35,7 +36,7 @@ class Likeness(eqx.Module):
     correlation: dict[str, float]
 
 
-def pair_means(table: np.ndarray) -> np.ndarray:
+def pair_means(table: Numeric) -> np.ndarray:
     """Mean of both ways of each unordered pair of models, in the order of the names."""
     table = np.asarray(table)
     upper = np.triu_indices(len(table), 1)

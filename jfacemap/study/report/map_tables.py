@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
+from ...core.types import Numeric
 from ...evaluate.accepts import TarAtFar
 from ...evaluate.bands import Band, simultaneous_band
 from ...evaluate.confidence import tar_confidence, TarConfidence
@@ -91,10 +92,11 @@ def shuffled(rng: np.random.Generator, spaces, fit: np.ndarray) -> list[np.ndarr
     return spaces
 
 
-def mean_of(table: np.ndarray, diagonal: bool = False) -> np.ndarray:
+def mean_of(table: Numeric, diagonal: bool = False) -> np.ndarray:
     """Mean over the diagonal, or off it, of `(..., source, target, far)`."""
-    n = table.shape[-2]
-    return np.asarray(table)[..., np.eye(n, dtype=bool) == diagonal, :].mean(axis=-2)
+    table = np.asarray(table)
+    kept = np.eye(table.shape[-2], dtype=bool) == diagonal
+    return table[..., kept, :].mean(axis=-2)
 
 
 def mean_tar(

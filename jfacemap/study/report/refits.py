@@ -53,7 +53,9 @@ def refit_halves(
                 )
                 tar = np.asarray(table_tar(scores, genuine, fars, valid=valid).tar)
                 found.setdefault(f"{kind}, {centring}", []).append(mean_of(tar))
-            found.setdefault(f"native, {centring}", []).append(mean_of(tar, True))
+                if kind == kinds[0]:  # the diagonal is native in all
+                    native = found.setdefault(f"native, {centring}", [])
+                    native.append(mean_of(tar, True))
         progress(r + 1, repeats)
     return {name: np.stack(means) for name, means in found.items()}
 

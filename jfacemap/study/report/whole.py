@@ -11,10 +11,10 @@ import numpy as np
 from ...core.moments import joint_moments
 from ...evaluate.accepts import TarAtFar
 from ...evaluate.scoring import score_all
+from ...evaluate.tar import tar_at_far
 from ...evaluate.wilson import RateInterval, wilson_intervals
 from ...fit.all_pairs import fit_all_pairs
 from ...fit.folds import assign_folds
-from ..cross_verify import table_tar
 from ..ladder import Ladder, map_ladder
 from ..sweep import SubsetSweep
 from .facts import DataFacts, gather_facts
@@ -214,11 +214,13 @@ def _verify(fitted: dict[str, KindMaps], judged, judge: Judge, progress):
 
 def _native(rows, judge: Judge) -> tuple[np.ndarray, RateInterval]:
     """Native TAR over many FARs, and Wilson intervals at those of the report."""
-    scores = np.stack([np.asarray(score_all(x, x)) for x in rows])
-    tar = lambda fars: table_tar(scores[:, None], judge.genuine, fars, valid=judge.valid)
-    bars = np.asarray(tar(judge.fars).threshold)[:, 0]
-    wilson = wilson_intervals(scores, judge.pairs, bars).tar
-    return np.asarray(tar(curve_fars).tar)[:, 0], wilson
+    scores = [score_all(x, x) for x in rows]
+    tars = lambda fars: [
+        tar_at_far(s, judge.genuine, fars, valid=judge.valid) for s in scores
+    ]
+    bars = np.stack([np.asarray(tar.threshold) for tar in tars(judge.fars)])
+    curve = np.stack([np.asarray(tar.tar) for tar in tars(curve_fars)])
+    return curve, wilson_intervals(np.stack(scores), judge.pairs, bars).tar
 
 
 def _controls(rng, rows: ReportRows, spaces, fitted: KindMaps, judged, judge: Judge):
