@@ -21,7 +21,7 @@ rooms = {
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
     "Probes and networks": ("probe", "network"),
-    "Whole studies": ("study",),
+    "Whole studies": ("study", "page"),
     "Images to embeddings": ("embed",),
 }
 opening = """\

@@ -74,6 +74,10 @@ from .core.moments import (
 from .core.monoid import merge as merge
 from .data.map_file import load as load, save as save
 from .evaluate import compare as compare
+from .evaluate.agreement import (
+    error_agreement as error_agreement,
+    ErrorAgreement as ErrorAgreement,
+)
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
 from .evaluate.classify import (
     swap_accuracy as swap_accuracy,
@@ -194,6 +198,7 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .page.report import report as report
 from .probe.activation import (
     classify_by_mav as classify_by_mav,
     MavMatch as MavMatch,
@@ -230,6 +235,7 @@ from .study.attack import (
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
 )
+from .study.choose_maps import choose_maps as choose_maps, ChosenMaps as ChosenMaps
 from .study.choose_ridge import choose_ridge as choose_ridge, RidgeChoice as RidgeChoice
 from .study.composition import (
     composition_errors as composition_errors,
@@ -274,6 +280,8 @@ from .study.map_bootstrap import (
     MapSpread as MapSpread,
 )
 from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.report.settings import ReportSettings as ReportSettings
+from .study.report.whole import Report as Report
 from .study.shared_parts import (
     shared_parts as shared_parts,
     SharedParts as SharedParts,

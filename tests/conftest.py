@@ -63,6 +63,7 @@ study/test_cross_verify.py::test_matches_the_reference_table[affine
 study/test_embed.py::test_batches_may_be_sharded
 study/test_finetune.py
 study/test_ladder.py
+study/report/test_whole.py
 study/test_linkage.py
 study/test_stream_moments.py
 study/test_surface.py

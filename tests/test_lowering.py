@@ -320,6 +320,7 @@ cases = {
 host_only = {
     "assign_folds",
     "bins_in_doubt",
+    "choose_maps",
     "choose_ridge",
     "count_matches",
     "tar_difference",
@@ -352,6 +353,7 @@ host_only = {
     "plan_pairs",
     "plan_verification",
     "qap_test",
+    "report",
     "save",
     "search_confidence",
     "simultaneous_band",
@@ -364,6 +366,7 @@ host_only = {
     "tar_confidence",
     "transfer_maps",
     "embed",
+    "error_agreement",
     "identify_map",
     "verify_map",
     "verify_pairs",

@@ -31,8 +31,8 @@ import tyro
 
 from ..data.arrays import check_writable, read_array
 from ..data.preprocess import declared, Preprocess, preset
+from .console import counted, facts, warn
 from .files import Flag
-from .report import counted, facts, warn
 from .sources import is_url
 
 

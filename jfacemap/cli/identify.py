@@ -31,12 +31,12 @@ import tyro
 from ..data.arrays import InputError
 from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import Templates
+from .console import facts, line, table, warn
 from .files import check_output, Flag, short_name
 from .fitted import Fitted, read_map
 from .identify_intervals import add_intervals
 from .identify_protocol import search_protocol
 from .protocol import check_widths, Side, side_of
-from .report import facts, line, table, warn
 from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results

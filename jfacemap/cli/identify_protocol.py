@@ -6,9 +6,9 @@ from ..data.arrays import InputError
 from ..data.protocol import Protocol, Roster
 from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import group_templates, Templates
+from .console import progress
 from .fitted import Fitted
 from .protocol import check_widths, detector_weights, open_protocol, open_side, pool, Side
-from .report import progress
 from .sources import open_rows
 from .stream import common_dtype, precision
 

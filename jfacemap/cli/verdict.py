@@ -14,8 +14,8 @@ from ..evaluate.roc import roc_curve
 from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far
 from ..evaluate.wilson import clustered_rate, wilson_intervals
+from .console import facts, line, table, warn
 from .pairs import ends_of_all, Scored
-from .report import facts, line, table, warn
 
 
 few_people = 30
