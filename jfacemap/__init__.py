@@ -265,6 +265,7 @@ from .study.map_bootstrap import (
     MapDraws as MapDraws,
     MapSpread as MapSpread,
 )
+from .study.processes import merge_processes as merge_processes
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.shared_parts import (
     shared_parts as shared_parts,

@@ -36,7 +36,7 @@ class Collective(NamedTuple):
             "all-to-all": part,
             "collective-permute": 1,
         }
-        return factor[self.kind] * self.bytes
+        return float(factor[self.kind] * self.bytes)
 
 
 class ProgramCost(NamedTuple):
@@ -49,7 +49,7 @@ class ProgramCost(NamedTuple):
     @property
     def sent(self) -> float:
         """Bytes each device sends to others."""
-        return sum(c.sent for c in self.collectives)
+        return sum((c.sent for c in self.collectives), start=0.0)
 
     def bytes_of(self, kind: str) -> int:
         """Bytes of the results of one kind of collective."""
