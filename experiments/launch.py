@@ -80,11 +80,11 @@ def start_all(config: Config, number: int, job: list[str]) -> int:
 def _wait(children: list[subprocess.Popen]) -> int:
     while True:
         codes = [child.poll() for child in children]
-        failed = [i for i, code in enumerate(codes) if code]
+        failed = [(code, i) for i, code in enumerate(codes) if code]
         # One that was killed is the cause: the others fail because of it.
-        failed.sort(key=lambda i: codes[i] != -signal.SIGKILL)
+        failed.sort(key=lambda failure: failure[0] != -signal.SIGKILL)
         if failed:
-            i, code = failed[0], codes[failed[0]]
+            code, i = failed[0]
             how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
             print(
                 f"Process {i} of {len(children)} ended with {how}; the others are "

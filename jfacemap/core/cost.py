@@ -74,10 +74,13 @@ def read_collectives(text: str) -> tuple[Collective, ...]:
     for name, turns in _turns(bodies, entry).items():
         for line in bodies[name]:
             if found := _collective.search(line):
-                kind = found["kind"], _shards(line)
-                times[kind] += turns
-                size[kind] += turns * _bytes(found)
-    return tuple(Collective(*k, times[k], size[k]) for k in sorted(times))
+                which = found["kind"], _shards(line)
+                times[which] += turns
+                size[which] += turns * _bytes(found)
+    return tuple(
+        Collective(kind, shards, times[kind, shards], size[kind, shards])
+        for kind, shards in sorted(times)
+    )
 
 
 _head = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")

@@ -35,7 +35,9 @@ def test_maps_and_counts_are_those_of_one_process(tmp_path):
     on = [store.on_mesh(mesh, "rows") for store in (a, b)]
     joint = jfm.joint_moments([o.rows for o in on], on[0].weights)
     maps = jfm.fit_all_pairs(joint, "affine")
-    svm = jfm.fit_svm(on[0].rows, jnp.where(on[1].rows[:, :2] > 0, 1, -1), np.ones(1, "f"))
+    labels = jnp.where(on[1].rows[:, :2] > 0, 1, -1)
+    labels = jnp.where(on[0].weights[:, None] > 0, labels, 0)  # rows that fill up
+    svm = jfm.fit_svm(on[0].rows, labels, np.ones(1, "f"))
 
     # Each reads half of the rows as it likes: streams, and comparisons with all.
     mine = slice(100) if me == "0" else slice(100, 203)
@@ -96,7 +98,7 @@ def test_who_is_left_alone_does_not_wait_forever():
     try:
         for process in (first, second):
             assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            assert "ready\n" in process.stdout  # after what gloo says
         second.kill()
         _, err = first.communicate(timeout=120)
         assert first.returncode != 0
