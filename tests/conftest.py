@@ -18,7 +18,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 slow = """
 attribute/test_discriminate.py
 attribute/test_macroscale.py
+core/test_fan_out.py::test_eight_devices[batches
+core/test_fan_out.py::test_eight_devices[sweep
 core/test_maps.py::test_compose[
+core/test_mesh.py::test_eight_devices[fields
+core/test_mesh.py::test_eight_devices[fits
+core/test_mesh.py::test_eight_devices[probes
+core/test_mesh.py::test_eight_devices[where
 core/test_moments.py::test_chunks_add_up
 core/test_moments.py::test_joint_merges_and_vmaps
 core/test_precision.py::test_gradient

@@ -347,6 +347,7 @@ host_only = {
     "link_sources",
     "load",
     "map_ladder",
+    "merge_processes",
     "load_faces",
     "pair_by_identity",
     "plan_attack",

@@ -36,7 +36,7 @@ class Collective(NamedTuple):
             "all-to-all": part,
             "collective-permute": 1,
         }
-        return factor[self.kind] * self.bytes
+        return float(factor[self.kind] * self.bytes)
 
 
 class ProgramCost(NamedTuple):
@@ -49,7 +49,7 @@ class ProgramCost(NamedTuple):
     @property
     def sent(self) -> float:
         """Bytes each device sends to others."""
-        return sum(c.sent for c in self.collectives)
+        return sum((c.sent for c in self.collectives), start=0.0)
 
     def bytes_of(self, kind: str) -> int:
         """Bytes of the results of one kind of collective."""
@@ -74,10 +74,13 @@ def read_collectives(text: str) -> tuple[Collective, ...]:
     for name, turns in _turns(bodies, entry).items():
         for line in bodies[name]:
             if found := _collective.search(line):
-                kind = found["kind"], _shards(line)
-                times[kind] += turns
-                size[kind] += turns * _bytes(found)
-    return tuple(Collective(*k, times[k], size[k]) for k in sorted(times))
+                which = found["kind"], _shards(line)
+                times[which] += turns
+                size[which] += turns * _bytes(found)
+    return tuple(
+        Collective(kind, shards, times[kind, shards], size[kind, shards])
+        for kind, shards in sorted(times)
+    )
 
 
 _head = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")

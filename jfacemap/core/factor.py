@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from .branch import either
 from .linalg import matmul, root
-from .mesh import each_shard, placed, shard_stack, shard_sum, shards_of
+from .mesh import each_shard, laid_out, placed, shard_stack, shard_sum
 from .moments import as_rows, PairMoments
 from .monoid import merges
 from .precision import outer_dtype, widen
@@ -78,7 +78,8 @@ def pair_factor(
 ) -> PairFactor:
     """Factor one batch of pairs; rows of zero weight (padding, NaN) leave no trace."""
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    return _pair_factor(x, y, weights, shards=shards_of(x, y))
+    given, shards = laid_out((x, y, weights))
+    return _pair_factor(*given, shards=shards)
 
 
 @ft.partial(jax.jit, static_argnames="shards")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from .mesh import placed
+from .mesh import automatic, placed
 
 
 def devices_of(mesh: Mesh | None) -> int:
@@ -25,7 +25,7 @@ def fan_out(f: Callable, items, *whole, mesh: Mesh | None = None):
     each = lambda items, *whole: jax.lax.map(lambda item: f(item, *whole), items)
     if mesh is None:
         return each(items, *whole)
-    n = jax.tree.leaves(items)[0].shape[0]
+    n, mesh = jax.tree.leaves(items)[0].shape[0], automatic(mesh)
     fill = -n % devices_of(mesh)
     repeat = lambda x: jnp.concatenate([x, jnp.broadcast_to(x[:1], (fill, *x.shape[1:]))])
     items = jax.tree.map(repeat, items) if fill else items

@@ -1,6 +1,7 @@
 """How much may be held at once: by what the device has, not by what the user guesses."""
 
 import os
+from typing import Any
 
 import jax
 
@@ -12,7 +13,7 @@ fallback = 2**30
 """Bytes where neither the device nor the system tells."""
 
 
-def free_bytes(device: jax.Device | None = None) -> int:
+def free_bytes(device: Any = None) -> int:
     """Memory that a device has left; of a CPU its part of the host's."""
     device = jax.local_devices()[0] if device is None else device
     stats = device.memory_stats() or {}

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
 class Shards(NamedTuple):
@@ -60,9 +60,35 @@ def shards_of(*trees) -> Shards | None:
     return _outside.get()
 
 
+def laid_out(tree):
+    """Concrete arrays, and where their rows lie: on a mesh of automatic axes.
+
+    What `jax.make_mesh` makes by default has explicit ones, which are for programs that
+    say of each product where it is to lie. Nothing is moved.
+    """
+    shards = shards_of(tree)
+    if shards is None or automatic(shards.mesh) == shards.mesh:
+        return tree, shards
+
+    def name(x):
+        known = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+        if not known or not isinstance(x.sharding, NamedSharding):
+            return x
+        mesh = automatic(x.sharding.mesh)
+        return jax.device_put(x, NamedSharding(mesh, x.sharding.spec))
+
+    return jax.tree.map(name, tree), shards._replace(mesh=automatic(shards.mesh))
+
+
+def automatic(mesh) -> Mesh:
+    """The mesh with axes along which the compiler may cut as it likes."""
+    names = mesh.axis_names
+    return Mesh(mesh.devices, names, axis_types=(AxisType.Auto,) * len(names))
+
+
 def over_all(mesh: Mesh, n: int) -> Shards:
     """n rows over all devices of a mesh."""
-    return Shards(mesh, tuple(mesh.axis_names), n)
+    return Shards(automatic(mesh), tuple(mesh.axis_names), n)
 
 
 def spread(rows: tuple, weights, mesh: Mesh) -> tuple[tuple, Any]:
@@ -74,7 +100,7 @@ def spread(rows: tuple, weights, mesh: Mesh) -> tuple[tuple, Any]:
     fill = -n % over_all(mesh, n).number
     if fill and weights is None:
         weights = np.ones(n, np.float32)
-    sharding = NamedSharding(mesh, PartitionSpec(tuple(mesh.axis_names)))
+    sharding = NamedSharding(automatic(mesh), PartitionSpec(tuple(mesh.axis_names)))
 
     def put(x):
         if fill:
@@ -91,7 +117,7 @@ def everywhere(tree):
 
     For work on all pairs of rows: each device then does the pairs of its own.
     """
-    shards = shards_of(tree)
+    tree, shards = laid_out(tree)
     if shards is None:
         return tree, None
     whole = NamedSharding(shards.mesh, PartitionSpec())

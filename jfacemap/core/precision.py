@@ -22,7 +22,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
-from .mesh import placed, Shards, shards_of
+from .mesh import laid_out, placed, Shards
 
 
 class Wide(eqx.Module):
@@ -108,7 +108,8 @@ def in_float64(kernel, *, wide: bool = False, without=None, static=()):
         )
 
     def call(*args, shards: Shards | None = None, **options):
-        return compiled(*args, shards=shards or shards_of(args), **options)
+        args, found = laid_out(args)
+        return compiled(*args, shards=shards or found, **options)
 
     return call
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap, RotationMap
-from ..core.mesh import each_shard, placed, shard_sum, shards_of
+from ..core.mesh import each_shard, laid_out, placed, shard_sum
 from ..core.types import as_array, Numeric
 from .floats import at_least_float32
 from .templates import Grouping, Templates
@@ -144,7 +144,7 @@ def _check(embeddings, grouping, weights):
 
 def _total_of(maps, embeddings, grouping, weights, scale: bool) -> tuple[Array, ...]:
     """`sum_i w_i f(x_i) / c_i` by template, for each map f; None is the identity."""
-    shards = shards_of(embeddings)
+    (embeddings, weights), shards = laid_out((embeddings, weights))
     return _total(maps, embeddings, grouping, weights, scale=scale, shards=shards)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Bool, Float
 
-from ..core.mesh import each_shard, placed, shard_max, shards_of
+from ..core.mesh import each_shard, laid_out, placed, shard_max
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
 from .accepts import TarAtFar
@@ -62,7 +62,8 @@ def tar_at_far(
     given = (scores, genuine, valid, fars)
     narrow = jnp.finfo(scores.dtype).bits <= 32
     concrete = not any(isinstance(x, Tracer) for x in given)
-    shards = shards_of(scores) if rule != "insightface" else None  # which sorts
+    (scores, genuine, valid), shards = laid_out((scores, genuine, valid))
+    shards = None if rule == "insightface" else shards  # it sorts
     # A JAX target compares in its own precision, which the counts do not know.
     on_host = concrete and shards is None and not isinstance(fars, jax.Array)
     if scores.size > many_pairs and narrow and on_host:

@@ -90,7 +90,8 @@ def fit_svm(
         )
     if C.ndim != 1:
         raise ValueError(f"C is a grid (k,) of penalties; got shape {C.shape}.")
-    if not isinstance(labels, Tracer) and not jnp.all(jnp.sign(labels) == labels):
+    known = (labels == 0) | (jnp.abs(labels) == 1)  # where it lies: maybe on a mesh
+    if not isinstance(labels, Tracer) and not jnp.all(known):
         raise ValueError("Labels are +1, -1, or 0 where not known: 2 * present - 1.")
     if not isinstance(C, Tracer) and not np.all(np.asarray(C) > 0):
         raise ValueError(f"Penalties are positive; got {C}.")

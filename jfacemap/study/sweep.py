@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..core.fan_out import devices_of, fan_out
 from ..core.memory import items_at_once
+from ..core.mesh import automatic
 from ..core.moments import as_named, as_rows, joint_moments
 from ..core.types import Numeric
 from ..fit.all_pairs import fit_all_pairs, PairMaps
@@ -162,7 +163,7 @@ def fit_subsets(
         for rows in drawn:
             yield fit_subset([x[rows] for x in embeddings], kinds, names)
         return
-    devices, size = devices_of(mesh), drawn.shape[1]
+    mesh, devices, size = automatic(mesh), devices_of(mesh), drawn.shape[1]
     total = sum(x.shape[1] for x in embeddings)
     each = 4 * total * (size + len(kinds) * total)  # its rows, and its maps
     together = devices * items_at_once(each, -(-len(drawn) // devices))
@@ -182,7 +183,12 @@ def _fit_subsets(rows, kinds, names, mesh):
 
 def _one_of(fitted, i: int, where):
     """The maps of one subset, on all devices."""
-    return jax.device_put(jax.tree.map(lambda x: x[i], fitted), where)
+    return jax.device_put(_take(fitted, np.int32(i)), where)
+
+
+@jax.jit
+def _take(fitted, i):
+    return jax.tree.map(lambda x: x[i], fitted)
 
 
 def fit_subset(

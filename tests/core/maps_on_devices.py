@@ -66,7 +66,7 @@ def batches():
     close(turn(*map(put, problems)), turn(*problems), 1e-4)
 
     keys, rates = jax.random.split(key, 16), np.linspace(0.1, 1, 16, dtype=np.float32)
-    init = jfm.identity_map(12, 8)
+    init = jfm.fit_affine(x, y)
     descend = jax.vmap(
         lambda k, ridge: (
             jfm.fit_gradient(
