@@ -133,10 +133,10 @@ def one_target(collection, config, plan, target: int, key) -> dict[tuple, np.nda
 def users_of(plan) -> np.ndarray:
     """Victims with more probes, and more gallery images, than may be known of a user."""
     enough = lambda rows: np.unique(plan.label[rows], return_counts=True)
-    people = [
+    searched, enrolled = (
         who[n > max(known_images)] for who, n in map(enough, (plan.probes, plan.gallery))
-    ]
-    return np.intersect1d(*people)
+    )
+    return np.intersect1d(searched, enrolled)
 
 
 def attack_one_user(collection, plan, target: int, own: int, key, known) -> dict:
