@@ -10,7 +10,7 @@ from ..study.report.likeness import pair_means
 from ..study.report.map_tables import mean_of
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
-from .style import layout, mark
+from .style import layout, mark, shades
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,7 +280,8 @@ def _grids(name, caption, tables, titles, r: Report, *, bold, top=(1, 1)) -> Pag
                 for i, row in enumerate(cells)]  # fmt: skip
         data.append(
             {"type": "heatmap", "z": [plain(row) for row in cells], "x": names, "y": names}
-            | {"text": text, "texttemplate": "%{text}", "colorscale": "Cividis"}
+            | {"text": text, "texttemplate": "%{text}", "textfont": {"color": "#000"}}
+            | {"colorscale": shades}
             | {"zmin": 0, "showscale": False, "xgap": 1, "ygap": 1}
             | {"hovertemplate": "%{y} → %{x}: %{z:.4f}<extra></extra>"}
             | {"xaxis": f"x{end}", "yaxis": f"y{end}"}

@@ -44,8 +44,8 @@ def write_maps(r: Report, kind: str, centring: str) -> str:
     """TAR of every source in every target's space at the leading FAR."""
     table = r.maps[f"{kind}, {centring}"]
     tar, n = np.asarray(table.tar.tar)[..., 0], len(r.names)
-    bold = lambda i, j: r"\textbf{%s}" if i == j else "%s"
-    cell = lambda i, j: bold(i, j) % rate(float(tar[i, j]))
+    number = lambda i, j: rate(float(tar[i, j]))
+    cell = lambda i, j: rf"\textbf{{{number(i, j)}}}" if i == j else number(i, j)
     rows = [[escape(r.names[i]), *(cell(i, j) for j in r.order)] for i in r.order]
     band = table.band
     assert band is not None

@@ -20,6 +20,10 @@ symbols = (
 )
 
 
+shades = [[0, "#eef3f8"], [1, "#6baed6"]]
+"""Of cells, light enough for black numbers upon all of them."""
+
+
 def mark(i: int, *, lines: bool = True) -> dict[str, Any]:
     """What tells series i from others: symbol and dash repeat later than colours do."""
     colour = colours[i % len(colours)]
