@@ -67,6 +67,7 @@ study/test_attack.py
 study/test_cross_verify.py::test_controls
 study/test_cross_verify.py::test_matches_the_reference_table[affine
 study/test_embed.py::test_batches_may_be_sharded
+study/test_embed_models.py::test_embeddings_are_those_known_of_these_images[orl_faces
 study/test_finetune.py
 study/test_ladder.py
 study/report/test_whole.py
