@@ -21,6 +21,7 @@ from jfacemap.plot.categories import plot_categories
 from jfacemap.study.pedigree import Pedigree, shared_traits, trait_categories
 
 from .canonical_faces import centre, fit_maps, fit_rows, held_out_pairs, unit_spaces
+from .controls import controls, tell
 from .harness import console, launch, Results
 
 
@@ -57,16 +58,26 @@ def run(config: Config) -> Results:
     spaces = {"": plain}
     if not config.quick:
         spaces[", centred"] = centre(plain, used)
-    tar = {}
+    tar, against = {}, {}
     for suffix, space in spaces.items():
+        rows = [x[padded] for x in space]
+
+        def evaluate(maps, native=True, rows=rows) -> np.ndarray:
+            scores = jfm.cross_scores(maps, rows, native=native)
+            return np.asarray(jfm.table_tar(scores, same, fars, valid=valid).tar)
+
         for kind, maps in fit_maps(space, used, kinds, faces.names).items():
-            scores = jfm.cross_scores(maps, [x[padded] for x in space])
-            table = jfm.table_tar(scores, same, fars, valid=valid)
-            tar[kind + suffix] = np.asarray(table.tar)
+            tar[kind + suffix] = evaluate(maps)
+        fitted = [np.asarray(x)[used] for x in space]
+        found = controls(fitted, faces.names, config.seed, evaluate)
+        against |= {name + suffix: table for name, table in found.items()}
     models = [known.get(name, Pedigree()) for name in faces.names]
     groups = trait_categories(models)
     rows = list(trait_tests(config, models, tar))
     report(groups, tar, rows)
+    at = fars.index(1e-2)
+    told = tell({name: table[..., at] for name, table in against.items()})
+    console.print(f"Controls, mean TAR at FAR 0.01: {told}.\n")
     data = {
         "source": "bundled embeddings (jfacemap.data.load_faces), six real face models",
         "sha256": faces.digest,
@@ -76,6 +87,7 @@ def run(config: Config) -> Results:
     }
     title = "Six bundled face networks, people the maps never saw"
     arrays = {f"{kind}/tar": x for kind, x in tar.items()}
+    arrays |= {f"control/{name}": x for name, x in against.items()}
     arrays |= {f"category/{name}": which for name, which in groups.items()}
     return Results(
         arrays=arrays | {"names": np.array(faces.names), "fars": np.array(fars)},

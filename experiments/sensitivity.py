@@ -19,6 +19,8 @@ import jfacemap as jfm
 from jfacemap.plot.boxes import plot_subset_boxes
 
 from .canonical_faces import centre, fit_rows, held_out_pairs, unit_spaces
+from .canonical_faces_report import short
+from .controls import controls, tell
 from .harness import all_devices, console, launch, Results, watch
 
 
@@ -71,17 +73,21 @@ def run(config: Config) -> Results:
     sizes = sizes_of(int(used.sum()), config.quick)
     repeats = 1 if config.quick else config.repeats
     boxes, native, arrays = {}, {}, {"sizes": np.array(sizes), "fars": np.array(fars)}
+    held_against = {}
     for suffix, spaces in (("", plain), (", centred", centre(plain, used))):
         rows = [x[padded] for x in spaces]
 
-        def evaluate(maps, rows=rows):
-            scores = jfm.cross_scores(maps, rows)
+        def evaluate(maps, native=True, rows=rows):
+            scores = jfm.cross_scores(maps, rows, native=native)
             return np.asarray(jfm.table_tar(scores, same, fars, valid=valid).tar)
 
+        fitted = [np.asarray(x)[used] for x in spaces]
+        against = controls(fitted, faces.names, config.seed, evaluate)
+        held_against |= {name + suffix: tar for name, tar in against.items()}
         with watch(f"subsets{suffix}") as progress:
             swept = jfm.sweep_subsets(
                 jax.random.key(config.seed),
-                [np.asarray(x)[used] for x in spaces],
+                fitted,
                 sizes,
                 repeats,
                 kinds,
@@ -97,6 +103,12 @@ def run(config: Config) -> Results:
         diagonal = np.diagonal(swept.values["linear"][-1, 0])
         native["native" + suffix] = diagonal.mean(axis=1)
     report(boxes, native, sizes, repeats)
+    at = fars.index(1e-2)
+    told = tell({name: tar[..., at] for name, tar in held_against.items()})
+    console.print(f"Controls, fitted on all {sizes[-1]} images, mean TAR at FAR 0.01: "
+                  f"{told}.\n")  # fmt: skip
+    rows = list(gather_rows(arrays, faces.names))
+    arrays |= {f"control/{name}": tar for name, tar in held_against.items()}
     figure = lambda suffix: plot_subset_boxes(
         {kind: boxes[kind + suffix] for kind in kinds},
         sizes,
@@ -106,7 +118,7 @@ def run(config: Config) -> Results:
     )
     return Results(
         arrays=arrays,
-        rows=list(gather_rows(arrays, faces.names)),
+        rows=rows,
         figures={"figure3": figure(""), "figure3_centred": figure(", centred")},
         data=data,
         config=dataclasses.replace(config, repeats=repeats),
@@ -114,7 +126,7 @@ def run(config: Config) -> Results:
 
 
 def report(boxes, native, sizes, repeats: int) -> None:
-    """Median over the pairs of models, by size, at FAR 1e-2."""
+    """Median over the pairs of models and what 95 % of them have, by size, at FAR 1e-2."""
     at = fars.index(1e-2)
     table = Table(title="Median TAR at FAR 0.01 over 30 pairs of models",
                   title_justify="left", box=rich.box.SIMPLE_HEAD)  # fmt: skip
@@ -122,8 +134,7 @@ def report(boxes, native, sizes, repeats: int) -> None:
     for kind in boxes:
         table.add_column(kind, justify="right")
     for i, size in enumerate(sizes):
-        medians = (np.median(each[i, :, at]) for each in boxes.values())
-        table.add_row(str(size), *(f"{m:.3f}" for m in medians))
+        table.add_row(str(size), *(median_of(each[i, :, at]) for each in boxes.values()))
     console.print(table)
     ahead = [
         size
@@ -132,11 +143,18 @@ def report(boxes, native, sizes, repeats: int) -> None:
     ]
     where = f"at {', '.join(map(str, ahead))} pairs" if ahead else "at no size"
     console.print(
+        "Brackets: 95 % of the pairs. "
         f"Mean native TAR: {native['native'][at]:.3f}; centred "
         f"{native['native, centred'][at]:.3f}. Each pair is the mean of {repeats} subsets. "
         f"By the median linear maps are ahead {where}. Published ({published}): other "
         "models and images.\n"
     )
+
+
+def median_of(values) -> str:
+    """The median, and the range of 95 % of the values."""
+    middle, low, high = (short(np.quantile(values, q)) for q in (0.5, 0.025, 0.975))
+    return f"{middle} \\[{low} {high}]"
 
 
 def gather_rows(arrays, names):

@@ -19,6 +19,7 @@ import jfacemap as jfm
 from jfacemap.study.sweep import fit_subset
 
 from .canonical_faces import centre, fit_rows, unit_spaces
+from .controls import controls
 from .harness import console, launch, Results, watch
 from .which_pairs_report import draw, off_mean, report
 
@@ -49,7 +50,7 @@ class Study:
     faces: jfm.data.Faces
     spaces: list[np.ndarray]
     used: np.ndarray
-    evaluate: Callable[[jfm.PairMaps], np.ndarray]
+    evaluate: Callable[..., np.ndarray]
     config: Config
 
     @property
@@ -67,18 +68,20 @@ def run(config: Config) -> Results:
     warnings.filterwarnings("ignore", message=".* rows do not determine")
     study = prepare(config)
     about = describe(study)
-    console.print(f"[bold]Data.[/bold] {about['source']}\n{about['fit']}\n"
-                  f"{about['evaluate']}\n")  # fmt: skip
+    told = "\n".join(about[key] for key in ("source", "fit", "spaces", "evaluate"))
+    console.print(f"[bold]Data.[/bold] {told}\n")
     surface = by_people(study)
     chosen = by_choice(study)
     parts = by_part(study)
     moved = by_data_set(study)
-    report(surface, chosen, parts, moved, config.repeats)
+    against = controls(study.rows, study.faces.names, config.seed, study.evaluate)
+    report(surface, chosen, parts, moved, config.repeats, against)
     arrays = {f"surface/{kind}": x for kind, x in surface.values.items()}
     arrays |= {"surface/people": surface.people, "surface/images": surface.images}
     arrays |= {f"choice/{way}/{kind}": x for (way, kind), x in chosen.tar.items()}
     arrays |= {"choice/sizes": chosen.sizes}
     arrays |= {f"parts/{part}/{kind}": x for (part, kind), x in parts.items()}
+    arrays |= {f"control/{name}": x for name, x in against.items()}
     arrays |= {f"transfer/{name}/{k}": x for name, t in moved.items() for k, x in
                t.values.items()}  # fmt: skip
     return Results(
@@ -102,13 +105,13 @@ def prepare(config: Config) -> Study:
     return Study(faces, spaces, used, judge(faces, spaces, held_out), config)
 
 
-def judge(faces, spaces, rows) -> Callable[[jfm.PairMaps], np.ndarray]:
+def judge(faces, spaces, rows) -> Callable[..., np.ndarray]:
     """TAR `(source, target)` at `far` of all pairs of some rows, through maps."""
     same, valid = map(np.asarray, jfm.label_pairs(faces.label[rows]))
     held_out = [x[rows] for x in spaces]
 
-    def evaluate(maps) -> np.ndarray:
-        scores = jfm.cross_scores(maps, held_out)
+    def evaluate(maps, native: bool = True) -> np.ndarray:
+        scores = jfm.cross_scores(maps, held_out, native=native)
         return np.asarray(jfm.table_tar(scores, same, (far,), valid=valid).tar)[..., 0]
 
     return evaluate
@@ -122,6 +125,7 @@ def describe(study: Study) -> dict[str, str]:
         "sha256": faces.digest,
         "fit": f"Fitted on some of {study.used.sum()} images of "
         f"{len(np.unique(study.label))} people: ORL, every second person of Yale-B.",
+        "spaces": "Centred throughout: no part is of rows as they are.",
         "evaluate": f"TAR at FAR {far:g} on every second image of the other 19 people of "
         "the mildly lit Yale-B; between data sets as the table says. LFW-100 (only there) "
         "may overlap the networks' training sets.",

@@ -10,7 +10,9 @@ from rich.table import Table
 from jfacemap.plot.boxes import colours
 
 from .canonical_faces_report import short
+from .controls import tell
 from .harness import console
+from .reidentification_report import with_spread
 
 
 style: dict[str, Any] = {"box": rich.box.SIMPLE_HEAD}
@@ -21,17 +23,18 @@ def off_mean(tar) -> Any:
     return tar[..., ~np.eye(tar.shape[-1], dtype=bool)].mean(axis=-1)
 
 
-def report(surface, chosen, parts, moved, repeats: int) -> None:
+def report(surface, chosen, parts, moved, repeats: int, against) -> None:
     for kind, values in surface.values.items():
-        mean = off_mean(values).mean(axis=-1)
         table = new_table(f"{kind}: people by images of each", surface.images)
         for i, count in enumerate(surface.people):
-            table.add_row(str(count), *map(short, mean[i]))
+            table.add_row(str(count), *with_spread(off_mean(values)[i].T))
         console.print(table)
-    console.print(f"Means of {repeats} draws; along a diagonal pairs are as many.\n")
+    console.print(
+        f"Means of {repeats} draws ± their sd; along a diagonal pairs are as many.\n"
+    )
     table = new_table("images, chosen in three ways", chosen.sizes)
     for (way, kind), values in chosen.tar.items():
-        table.add_row(f"{kind}, {way}", *map(short, off_mean(values).mean(axis=1)))
+        table.add_row(f"{kind}, {way}", *with_spread(off_mean(values).T))
     console.print(table)
     kinds = list(surface.values)
     table = new_table("rows fitted on", kinds)
@@ -45,6 +48,8 @@ def report(surface, chosen, parts, moved, repeats: int) -> None:
             for name, row in zip(found.fit_sets, off_mean(values), strict=True):
                 table.add_row(name, *map(short, row))
             console.print(table)
+    console.print(f"Controls, fitted on all images: {tell(against)}. ± sd over draws; what "
+                  "has none is one fit.\n")  # fmt: skip
 
 
 def new_table(title: str, columns) -> Table:
