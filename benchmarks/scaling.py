@@ -166,8 +166,14 @@ def _show_traffic(table: list[dict]) -> None:
     for name in table[0]:
         shown.add_column(name, justify="right")
     for line in table:
-        shown.add_row(*(v if isinstance(v, str) else f"{v:,.3g}" for v in line.values()))
+        shown.add_row(*(v if isinstance(v, str) else _short(v) for v in line.values()))
     rich.print(shown)
+
+
+def _short(x: float) -> str:
+    """Three digits, and k, M, G or T."""
+    power = 0 if x < 1000 else min(4, int(np.log10(x)) // 3)
+    return f"{x / 1000**power:.3g}{' kMGT'[power]}".strip()
 
 
 def _show_predictions(jobs, chip: Chip) -> None:
@@ -179,11 +185,11 @@ def _show_predictions(jobs, chip: Chip) -> None:
         box=rich.box.SIMPLE,
     )
     shown.add_column("work")
-    for name in ("efficiency here", *(f"{p} chips" for p in chips)):
+    for name in ("efficiency here", *(f"{p} chip{'s' * (p > 1)}" for p in chips)):
         shown.add_column(name, justify="right")
     for job in jobs:
         times = (f"{job.seconds(p, chip):.3g} s" for p in chips)
-        shown.add_row(job.name, f"{job.efficiency:.2f}", *times)
+        shown.add_row(job.name, f"{job.efficiency:.2g}", *times)
     rich.print(shown)
 
 
