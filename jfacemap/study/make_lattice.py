@@ -68,7 +68,7 @@ def make_lattice(
     network = ImageModel(model, preprocess)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, plan, network, digest(model), images)
+    _claim(folder, plan, network, model, images)
     embed = embed_edited(network, edits)
     which, amounts = plan.nodes()
     files = {}
@@ -98,13 +98,14 @@ def _batch(embed, images, which, amounts, size: int) -> np.ndarray:
     return np.asarray(embed(images[which], amounts))[: size - fill]
 
 
-def _claim(folder: Path, plan: LatticePlan, network: ImageModel, weights, images) -> None:
+def _claim(folder: Path, plan: LatticePlan, network: ImageModel, model, images) -> None:
     """Write how the rows are made, or see that those there were made so."""
     which, amounts = plan.nodes()
     how = {
         "edits": list(plan.names),
         "people": list(plan.people),
-        "weights": weights,
+        "weights": digest(model),
+        "graph": getattr(model, "graph_digest", None),
         "preprocess": str(network.preprocess),
         "made of": digest((images[plan.rows.ravel()], which, amounts)),
     }

@@ -295,7 +295,10 @@ def test_batch_normalization_by_channel(case):
         onnx2jax.load(made)(**inputs)
 
 
-@pytest.mark.parametrize("op", "Add Mul Sigmoid LeakyRelu GlobalAveragePool Concat".split())
+linear_ops = "Add Mul Sigmoid LeakyRelu Softmax AveragePool GlobalAveragePool Concat"
+
+
+@pytest.mark.parametrize("op", linear_ops.split())
 def test_quantised_operators_of_the_runtime(op):
     """QLinear* of com.microsoft: within one integer, as roundings of halves may differ."""
     rng, constants = np.random.default_rng(0), {}
@@ -306,9 +309,10 @@ def test_quantised_operators_of_the_runtime(op):
     name = names.get(op, f"{fits} s2 z2").split()
     shapes = {k: (2, 3, 4, 5) for k in ("x0", "x1") if k in name}
     uint8 = onnx.TensorProto.UINT8
-    given = {"axis": 1} if op == "Concat" else {}
+    given = {"Concat": {"axis": 1}, "Softmax": {"axis": 2, "opset": 17}}
+    given |= {"AveragePool": {"kernel_shape": [2, 3], "pads": [0, 1, 0, 1]}}
     made = model(
-        [node(f"QLinear{op}", name, ["y"], domain="com.microsoft", **given)],
+        [node(f"QLinear{op}", name, ["y"], domain="com.microsoft", **given.get(op, {}))],
         {k: value(k, s, uint8) for k, s in shapes.items()},
         {"y": onnx.helper.make_empty_tensor_value_info("y")},
         {k: np.asarray(v) for k, v in constants.items() if k in name},

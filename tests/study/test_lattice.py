@@ -77,6 +77,15 @@ def test_it_goes_on_and_refuses_another_way(made):
     with pytest.raises(InputError, match="made in another way"):
         jfm.make_lattice(jax.random.key(1), images, who, network, chosen, folder, **options)
 
+    class Graph:
+        """An ONNX model of other outputs says so by this alone."""
+
+        graph_digest = "another"
+        __call__ = staticmethod(network)
+
+    with pytest.raises(InputError, match=r"another way \(graph\)"):
+        jfm.make_lattice(key, images, who, Graph(), chosen, folder, **options)
+
 
 def test_energies_stream_and_are_kept(made, tmp_path):
     lattice = made.plan.lattice

@@ -5,14 +5,16 @@ is computed in float32, products of matrices in int32.
 """
 
 import functools as ft
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from ..registry import operator
 from .activation import leaky_relu, sigmoid
-from .pool import global_average_pool
+from .pool import average_pool, global_average_pool
 from .quantised import dequantize, matmul_integer, quantize, requantize, rows_of
+from .softmax import along, functions, of_rows
 from .values import match, to_jax
 
 
@@ -47,6 +49,39 @@ def qlinear_sigmoid(x, x_scale, x_zero, scale, zero=None):
 def qlinear_leaky_relu(x, x_scale, x_zero, scale, zero=None, *, alpha: float = 0.01):
     """`leaky_relu` of a quantised value, quantised."""
     y = leaky_relu(dequantize(x, x_scale, x_zero), alpha=alpha)
+    return _quantize_like(x, y, scale, zero)
+
+
+@enter("QLinearSoftmax")
+def qlinear_softmax(x, x_scale, x_zero, scale, zero=None, *, axis: int = -1, opset: int):
+    """`Softmax` as of the opset, of a quantised value, quantised."""
+    softmax = functions["Softmax"]
+    softmax = along(softmax) if opset >= 13 else of_rows(softmax)
+    y = softmax(dequantize(x, x_scale, x_zero), axis=axis)
+    return _quantize_like(x, y, scale, zero)
+
+
+@enter("QLinearAveragePool")
+def qlinear_average_pool(
+    x,
+    x_scale,
+    x_zero,
+    scale,
+    zero=None,
+    *,
+    kernel_shape,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    pads=None,
+    strides=None,
+):
+    """The mean of each window of a quantised image, quantised."""
+    geometry: dict[str, Any] = dict(auto_pad=auto_pad, ceil_mode=ceil_mode, pads=pads)
+    geometry |= dict(kernel_shape=kernel_shape, strides=strides)
+    y = average_pool(
+        dequantize(x, x_scale, x_zero), count_include_pad=count_include_pad, **geometry
+    )
     return _quantize_like(x, y, scale, zero)
 
 

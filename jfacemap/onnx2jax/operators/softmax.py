@@ -13,11 +13,12 @@ def _hardmax(x, axis):
     return jax.nn.one_hot(jnp.argmax(x, axis), x.shape[axis], dtype=x.dtype, axis=axis)
 
 
-def _along(f):
+def along(f):
+    """From opset 13 on, f along one axis."""
     return lambda x, *, axis=-1: f(to_jax(x), axis=axis_in(axis, x.ndim))
 
 
-def _of_rows(f):
+def of_rows(f):
     """Before opset 13 all axes from `axis` on count as one."""
 
     def apply(x, *, axis=1):
@@ -35,5 +36,5 @@ functions = {
 }
 
 for op, f in functions.items():
-    operator(op)(_of_rows(f))
-    operator(op, since=13)(_along(f))
+    operator(op)(of_rows(f))
+    operator(op, since=13)(along(f))
