@@ -6,13 +6,14 @@
 #   make test-all run the slow ones, too
 #   make lint     ruff and pyright
 #   make bench    time against NumPy, write benchmarks/RESULTS.md   (ARGS=--tiny)
+#   make docs     build the site into site/, running its tutorials  (ARGS="-d FOLDER")
 #   make clean    remove the environment and what tools left behind; results stay
 
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench docs clean
 
 demo: $(VENV)/.base
 	$(PY) -m experiments.canonical_faces $(ARGS)
@@ -31,14 +32,19 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ARGS)
 
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(VENV)/.docs
+	$(PY) -m mkdocs build --strict $(ARGS)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp for each set of extras: installed again only when pyproject.toml has changed.
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.dev: EXTRAS := [dev]
-$(VENV)/.base $(VENV)/.test $(VENV)/.dev: pyproject.toml | $(PY)
+$(VENV)/.docs: EXTRAS := [docs]
+$(VENV)/.base $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: pyproject.toml | $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(PY) -m pip install -e '.$(EXTRAS)'
 	@touch $@

@@ -33,6 +33,7 @@ Name = typing.Literal[
     "attribute_ks",
     "svm_probes",
     "train_seeds",
+    "scaling",
 ]
 names: tuple[Name, ...] = typing.get_args(Name)
 

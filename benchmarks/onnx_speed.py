@@ -1,8 +1,7 @@
 """Networks from ONNX files, beside onnxruntime, at batch 1 and 32.
 
-Needs `$JFACEMAP_DATA` with the files that `tests/onnx2jax/test_models.py` reads. Models
-exported for one sample run 32 times there, under `batched` here. Weights are constants of
-the program in `jax.jit(f)`, and arguments, to be trained or cast, in a plain call.
+Needs `$JFACEMAP_DATA` with the files that `tests/onnx2jax/test_models.py` reads, and tells
+nothing of those that are not there. `--out benchmarks/RESULTS_ONNX.md` writes the table.
 """
 
 import os
@@ -17,6 +16,13 @@ from jfacemap import onnx2jax
 from .harness import race, Row, Side, Size
 from .report import launch
 
+
+legend = """\
+Medians of alternated runs in one process, compilation excluded, both sides with all the
+cores. *Ratio* is how many times faster ours is than onnxruntime, *range* its extremes over
+the rounds; *must* is a half. *Error* is the largest deviation from onnxruntime, relative to
+its largest entry. Weights are constants of the program, inputs uniform noise. Models
+exported for one sample run once a sample there, under `batched` here."""
 
 shapes = {
     "fr_feature": (3, 112, 112),
@@ -76,4 +82,4 @@ def open_session(path: pathlib.Path):
 
 
 if __name__ == "__main__":
-    launch(run)
+    launch(run, legend)

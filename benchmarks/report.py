@@ -26,13 +26,16 @@ shared signal, and in each model noise and a rotation of its own, scaled to unit
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 
-def launch(run: Callable[[Size], list[Row]]) -> None:
-    """Run one benchmark from the command line and print what it found."""
+def launch(run: Callable[[Size], list[Row]], legend: str = legend) -> None:
+    """Run one benchmark from the command line, and print or write what it found."""
     module = sys.modules["__main__"]
 
-    def main(tiny: Flag = False) -> None:
+    def main(tiny: Flag = False, out: pathlib.Path | None = None) -> None:
         facts = machine()
-        show(run(size_of(tiny)), facts)
+        rows = run(size_of(tiny))
+        show(rows, facts)
+        if out is not None and rows:
+            write_markdown(rows, facts, out, legend)
 
     prog = module.__spec__ and f"python -m {module.__spec__.name}"
     tyro.cli(main, prog=prog, description=module.__doc__)
@@ -63,7 +66,9 @@ def show(rows: Sequence[Row], facts: dict[str, str]) -> None:
         rich.print(table)
 
 
-def write_markdown(rows: Sequence[Row], facts: dict[str, str], path: pathlib.Path) -> None:
+def write_markdown(
+    rows: Sequence[Row], facts: dict[str, str], path: pathlib.Path, legend: str = legend
+) -> None:
     """Write all rows as one markdown table, under the facts."""
     cells = [_cells(row) for row in rows]
     line = lambda texts: f"| {' | '.join(texts)} |"

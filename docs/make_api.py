@@ -6,6 +6,8 @@ python docs/make_api.py
 import inspect
 import pathlib
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import jfacemap as jfm
 from jfacemap import data, onnx2jax
@@ -19,7 +21,7 @@ rooms = {
     "Verification and identification": ("evaluate",),
     "Attributes and fields": ("attribute",),
     "Probes and networks": ("probe", "network"),
-    "Whole studies": ("study",),
+    "Whole studies": ("study", "page"),
     "Images to embeddings": ("embed",),
 }
 opening = """\
@@ -35,19 +37,22 @@ the invariance of deep features: attributes and pose of faces, rotated MNIST.
 
 def page() -> str:
     """The whole page."""
+    return "\n".join([opening, *(_section(*each) for each in sections())])
+
+
+def sections() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Title, what goes before a name, and the names with what they stand for."""
     names = {n: getattr(jfm, n) for n in dir(jfm) if not n.startswith("_")}
     names = {n: x for n, x in names.items() if not inspect.ismodule(x)}
-    parts = [opening]
     for title, homes in rooms.items():
         here = {n: x for n, x in names.items() if _lives_in(x, homes)}
         names = {n: x for n, x in names.items() if n not in here}
         if here:
-            parts.append(_section(title, "jfm", here))
-    constants = "".join(f"- `jfm.{n}` = {x}\n" for n, x in names.items())
-    parts.append(f"## Constants\n\n{constants}")
+            yield title, "jfm", here
+    yield "Constants", "jfm", names
     own = {n: x for n, x in vars(jfm.losses).items() if inspect.isfunction(x)}
     own = {n: x for n, x in own.items() if _lives_in(x, ("fit.losses",)) and n[0] != "_"}
-    parts.append(_section("Losses of gradient fits", "jfm.losses", own))
+    yield "Losses of gradient fits", "jfm.losses", own
     for title, module, prefix in (
         ("Comparison indices", compare, "jfm.compare"),
         ("Data", data, "jfm.data"),
@@ -55,8 +60,7 @@ def page() -> str:
     ):
         own = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
         own = {n: x for n, x in own.items() if inspect.isclass(x) or inspect.isfunction(x)}
-        parts.append(_section(title, prefix, own))
-    return "\n".join(parts)
+        yield title, prefix, own
 
 
 def _lives_in(x, homes) -> bool:
@@ -65,11 +69,18 @@ def _lives_in(x, homes) -> bool:
 
 
 def _section(title: str, prefix: str, names: dict) -> str:
-    lines = [f"- `{prefix}.{n}{_signature(x)}`: {_summary(x)}\n" for n, x in names.items()]
+    lines = [_line(f"{prefix}.{n}", x) for n, x in names.items()]
     return f"## {title}\n\n{''.join(lines)}"
 
 
-def _signature(x) -> str:
+def _line(name: str, x) -> str:
+    if not callable(x):
+        return f"- `{name}` = {x}\n"
+    return f"- `{name}{signature(x)}`: {_summary(x)}\n"
+
+
+def signature(x) -> str:
+    """Names and defaults, without types."""
     try:
         given = inspect.signature(x).parameters.values()
     except ValueError:

@@ -130,6 +130,7 @@ def run(config: Config) -> Results:
     console.print(f"[bold]Data.[/bold] {sample.source}.", soft_wrap=True)
     key = jax.random.key(config.seed)
     found, tables, classes, angles, power, dimension = {}, {}, {}, {}, {}, {}
+    spectra = {}
     for name, x in sample.embeddings.items():
         metric = "euclidean" if name in config.euclidean else "cosine"
         rows = x, sample.attributes, sample.identity
@@ -144,6 +145,7 @@ def run(config: Config) -> Results:
                 bandwidth=config.bandwidth,
             )  # fmt: skip
             classes[name] = jfm.class_distances(x, sample.identity, metric=metric)
+            spectra[name] = jfm.identity_spectrum(jfm.unit(x), sample.identity)
             angles[name] = jfm.pair_histogram(x, sample.identity, bins=1800)
             power[name] = jfm.discriminative_power(key, *rows)
             dimension[name] = jfm.ph_dimension(key, centroids(x, sample.identity))
@@ -167,7 +169,8 @@ def run(config: Config) -> Results:
     adjusted[np.isfinite(p)] = false_discovery_control(p[np.isfinite(p)])
     rows = list(gather_rows(sample, found, entropies, power, adjusted))
     report(
-        sample, found, tables, classes, overlap, power, entropies, adjusted, dimension
+        sample, found, tables, classes, spectra, overlap, power, entropies, adjusted,
+        dimension,
     )  # fmt: skip
     return Results(
         arrays=arrays_of(sample, found, tables, entropies, adjusted),

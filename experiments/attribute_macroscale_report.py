@@ -22,23 +22,38 @@ each with inter- and with intra-entropy."""
 columns = [f"{g}, {e}" for g in ("max", "mean", "weighted") for e in ("inter", "intra")]
 
 
-def report(sample, found, tables, classes, overlap, power, entropies, adjusted, dimension):
+def report(
+    sample, found, tables, classes, spectra, overlap, power, entropies, adjusted, dimension
+):
     _attributes(sample, found, entropies, power, adjusted)
     _correlations(tables)
     table = _new("Distances within and between identities", "model")
-    for name in ("within", "between", "ratio", "Bayes overlap", "dimension"):
+    for name in (
+        "within",
+        "between",
+        "ratio",
+        "Bayes overlap",
+        "dimension",
+        "of one",
+        "90 %",
+    ):
         table.add_column(name, justify="right")
     for name, each in classes.items():
         values = each.mean_within, each.mean_between, each.ratio, overlap[name]
         tree = f"{dimension[name].mean:.1f} ± {dimension[name].deviation:.1f}"
-        table.add_row(name, *(f"{float(v):.3f}" for v in values), tree)
+        own = np.nanmean(np.asarray(spectra[name].dimension))
+        most = spectra[name].components(0.9).mean()
+        numbers = (f"{float(v):.3f}" for v in values)
+        table.add_row(name, *numbers, tree, f"{own:.1f}", f"{most:.1f}")
     console.print(table)
     told = ", ".join(f"{m} {a} ± {b}" for m, (a, b) in published_dimension.items())
     console.print(
         "Published (paper 003, Table 1, LFW): the ratio is 2 or more for all five models. "
         "dimension: of identities' centroids by persistent homology, ± sd over subsets; "
         f"published (its code, thousands of people): {told}. It is low where there are few "
-        "points.\n"
+        "points. of one: directions that unit rows of one identity spread along "
+        "(participation ratio), and how many principal components hold 90 % of it; means "
+        "over people, at most one less than the images of each.\n"
     )
     if sample.few:
         _limits(sample, found)

@@ -132,12 +132,11 @@ def one_target(collection, config, plan, target: int, key) -> dict[tuple, np.nda
 
 def users_of(plan) -> np.ndarray:
     """Victims with more probes, and more gallery images, than may be known of a user."""
-
-    def enough(rows):
-        people, count = np.unique(plan.label[rows], return_counts=True)
-        return people[count > max(known_images)]
-
-    return np.intersect1d(enough(plan.probes), enough(plan.gallery))
+    enough = lambda rows: np.unique(plan.label[rows], return_counts=True)
+    searched, enrolled = (
+        who[n > max(known_images)] for who, n in map(enough, (plan.probes, plan.gallery))
+    )
+    return np.intersect1d(searched, enrolled)
 
 
 def attack_one_user(collection, plan, target: int, own: int, key, known) -> dict:

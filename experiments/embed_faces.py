@@ -78,7 +78,8 @@ def missing(folder: pathlib.Path | None) -> str | None:
             return f"{name} is not in {folder}"
     for name in networks:
         if find_model(folder, name) is None:
-            return f"{name}.onnx is not in {folder}: python -m experiments.fetch_models"
+            how = ": python -m experiments.fetch_models" if name == "fr_feature" else ""
+            return f"{name}.onnx is not in {folder}{how}"
     return None
 
 

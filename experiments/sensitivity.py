@@ -21,7 +21,7 @@ from jfacemap.plot.boxes import plot_subset_boxes
 from .canonical_faces import centre, fit_rows, held_out_pairs, unit_spaces
 from .canonical_faces_report import short
 from .controls import controls, tell
-from .harness import console, launch, Results, watch
+from .harness import all_devices, console, launch, Results, watch
 
 
 fars = 1e-1, 1e-2, 1e-3
@@ -38,6 +38,8 @@ class Config:
     seed: int = 0
     repeats: int = 3
     """Subsets of each size."""
+    keep: pathlib.Path | None = None
+    """Folder to commit each subset to: killed and run again, it goes on from there."""
     out: pathlib.Path | None = None
     """Run folder; by default runs/sensitivity-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -92,6 +94,8 @@ def run(config: Config) -> Results:
                 evaluate=evaluate,
                 names=faces.names,
                 progress=progress,
+                mesh=all_devices(),
+                keep=config.keep and config.keep / (suffix[2:] or "plain"),
             )
         for kind in kinds:
             boxes[kind + suffix] = swept.boxes(kind)

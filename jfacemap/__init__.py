@@ -34,6 +34,10 @@ from .attribute.histogram import (
     pair_histogram as pair_histogram,
     PairHistogram as PairHistogram,
 )
+from .attribute.identity_spectrum import (
+    identity_spectrum as identity_spectrum,
+    IdentitySpectrum as IdentitySpectrum,
+)
 from .attribute.macroscale import attribute_ks as attribute_ks, AttributeKs as AttributeKs
 from .attribute.neighbours import (
     AllPairs as AllPairs,
@@ -70,6 +74,10 @@ from .core.moments import (
 from .core.monoid import merge as merge
 from .data.map_file import load as load, save as save
 from .evaluate import compare as compare
+from .evaluate.agreement import (
+    error_agreement as error_agreement,
+    ErrorAgreement as ErrorAgreement,
+)
 from .evaluate.bands import Band as Band, simultaneous_band as simultaneous_band
 from .evaluate.classify import (
     swap_accuracy as swap_accuracy,
@@ -112,6 +120,10 @@ from .evaluate.scoring import (
     plan_pairs as plan_pairs,
     score_all as score_all,
     score_pairs as score_pairs,
+)
+from .evaluate.search_confidence import (
+    search_confidence as search_confidence,
+    SearchConfidence as SearchConfidence,
 )
 from .evaluate.subject_bootstrap import subject_confidence as subject_confidence
 from .evaluate.tar import tar_at_far as tar_at_far, TarAtFar as TarAtFar
@@ -186,6 +198,7 @@ from .fit.rotation import (
     solve_similarity as solve_similarity,
 )
 from .fit.standardize import fit_standardize as fit_standardize
+from .page.report import report as report
 from .probe.activation import (
     classify_by_mav as classify_by_mav,
     MavMatch as MavMatch,
@@ -222,6 +235,7 @@ from .study.attack import (
     leaked_pairs_attack as leaked_pairs_attack,
     plan_attack as plan_attack,
 )
+from .study.choose_maps import choose_maps as choose_maps, ChosenMaps as ChosenMaps
 from .study.choose_ridge import choose_ridge as choose_ridge, RidgeChoice as RidgeChoice
 from .study.composition import (
     composition_errors as composition_errors,
@@ -265,7 +279,10 @@ from .study.map_bootstrap import (
     MapDraws as MapDraws,
     MapSpread as MapSpread,
 )
+from .study.processes import merge_processes as merge_processes
 from .study.rank import rank_path as rank_path, RankPath as RankPath
+from .study.report.settings import ReportSettings as ReportSettings
+from .study.report.whole import Report as Report
 from .study.shared_parts import (
     shared_parts as shared_parts,
     SharedParts as SharedParts,

@@ -18,7 +18,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 slow = """
 attribute/test_discriminate.py
 attribute/test_macroscale.py
+core/test_fan_out.py::test_eight_devices[batches
+core/test_fan_out.py::test_eight_devices[sweep
 core/test_maps.py::test_compose[
+core/test_mesh.py::test_eight_devices[fields
+core/test_mesh.py::test_eight_devices[fits
+core/test_mesh.py::test_eight_devices[probes
+core/test_mesh.py::test_eight_devices[where
 core/test_moments.py::test_chunks_add_up
 core/test_moments.py::test_joint_merges_and_vmaps
 core/test_precision.py::test_gradient
@@ -53,11 +59,18 @@ fit/test_robust.py
 fit/test_rotation.py::test_no_random_rotation_does_better
 network/test_lenet.py
 network/test_train.py
+onnx2jax/test_conformance.py::test_a_case_of_every_operator
+onnx2jax/test_function.py::test_shards_over_the_batch
+onnx2jax/test_models.py::test_a_network_of_any_batch_runs_on_many_and_in_bfloat16
+onnx2jax/test_models.py::test_the_gradient_of_a_network_is_its_slope
 study/test_attack.py
 study/test_cross_verify.py::test_controls
 study/test_cross_verify.py::test_matches_the_reference_table[affine
+study/test_embed.py::test_batches_may_be_sharded
+study/test_embed_models.py::test_embeddings_are_those_known_of_these_images[orl_faces
 study/test_finetune.py
 study/test_ladder.py
+study/report/test_whole.py
 study/test_linkage.py
 study/test_stream_moments.py
 study/test_surface.py
@@ -67,6 +80,7 @@ test_cli_families.py
 test_cli_sweep.py::test_sweep_is_that_of_the_library[--sizes 24
 test_compile_once.py::test_called_within_jit
 test_lowering.py::test_lowers[x64 flag
+test_site.py::test_tutorials_run
 """.split("\n")[1:-1]
 """Of tests that take some 5 s and more: those whose neighbours see most faults as well."""
 

@@ -268,6 +268,19 @@ def test_intervals_are_those_of_the_library(folder, capsys, options):
     for row in rows[:2]:
         assert row["tar_low"] <= row["tar"] <= row["tar_high"]
         assert f"{row['tar_low']:.4f} to {row['tar_high']:.4f}" in out
+    # Of twelve people Wilson's interval stands beside, at the thresholds found.
+    a, b = (unit(np.load(f"{name}.npy").astype(np.float32)) for name in "ab")
+    scores = unit(np.asarray(load("m.safetensors")(a))) @ b.T if options else a @ a.T
+    who, off = np.load("who.npy"), ~np.eye(60, dtype=bool)
+    off = off if options else np.triu(off)
+    pairs = jfm.identity_pairs(who[:, None], who[None], valid=off)
+    bars = np.array([row["threshold"] for row in rows])
+    truth = jfm.wilson_intervals(scores, pairs, bars - 1e-6).tar
+    ends = [(row["wilson_low"], row["wilson_high"]) for row in rows]
+    np.testing.assert_allclose(ends, np.stack([truth.lower, truth.upper], 1), atol=1e-6)
+    for low, high in ends[:2]:
+        assert f"{low:.4f} to {high:.4f}" in out
+    assert "Wilson's intervals, which hold for fewer than 30 people" in out
     assert ok(capsys, line) == out  # the seed fixes the draws
 
 

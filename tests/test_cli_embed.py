@@ -76,5 +76,38 @@ def test_faults_are_one_line(folder, capsys, line, word):
     assert code == 2 and word in err and len(err.strip().splitlines()) == 1
 
 
+def test_a_store_elsewhere(folder, capsys):
+    """By its URL, which is no folder here."""
+    place = f"memory://{folder}/s.zarr"
+    assert run(capsys, f"embed m.onnx photographs -o {place}")[0] == 0
+    assert len(jfm.data.EmbeddingStore.open(place)) == 4
+    code, out, _ = run(capsys, f"info {place}")
+    assert code == 0 and "4 x 4" in out
+    assert not list(folder.glob("memory*"))
+    for labels, word in (
+        (f"{place}:image", "pairs"),
+        (place, f"name a column, as {place}:COLUMN"),
+        (f"{place}:who", "no column 'who'; it has image"),
+    ):
+        _, out, err = run(capsys, f"verify {place} --labels {labels}")
+        assert word in out + err
+    code, _, err = run(capsys, f"info memory://{folder}/nothing")
+    assert code == 2 and "holds no store" in err
+
+
+def test_a_model_of_any_size_takes_the_size_given(folder, capsys):
+    nodes = [node("Conv", ["x", "w"], ["h"]), node("GlobalAveragePool", ["h"], ["y"])]
+    shapes = {"x": (1, 3, "H", "W")}, {"y": (1, 4, 1, 1)}
+    onnx.save(model(nodes, *shapes, {"w": draws(0, 4, 3, 3, 3)}), "open.onnx")
+    line = "embed open.onnx images.npy -o o.zarr --preprocess pixels"
+    code, _, err = run(capsys, line)
+    assert code == 2 and "--size 112 112" in err
+    assert run(capsys, f"{line} --size 6 5")[0] == 0
+    store = jfm.data.EmbeddingStore.open("o.zarr")
+    assert store.metadata["embed"]["preprocess"]["size"] == [6, 5]
+    code, _, err = run(capsys, "embed m.onnx images.npy -o n.zarr --size 6 5")
+    assert code == 2 and "takes images of {'size': (8, 8)}" in err
+
+
 def test_the_families_are_the_presets():
     assert set(typing.get_args(command.Family)) == set(jfm.data.presets)

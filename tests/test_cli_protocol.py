@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.cli.verdict import describe_draws
 from jfacemap.data.ijb import write_ijb
 from jfacemap.data.map_file import save
+from jfacemap.evaluate.confidence import TarConfidence
+from jfacemap.evaluate.wilson import clustered_rate
 
 from .cli_runs import ok, refused, unit
 
@@ -110,6 +113,46 @@ def test_intervals_draw_subjects_of_probes(inside, capsys):
     assert "the map" not in ok(capsys, "verify a.npy --protocol meta --intervals")
 
 
+def test_few_subjects_have_wilsons_interval_too(inside, capsys, monkeypatch):
+    _, protocol, x, _, _ = inside
+    monkeypatch.setattr("jfacemap.cli.verdict.few_people", 10**6)
+    out, found = table_of("verify a.npy --protocol meta --intervals", capsys)
+    plan = jfm.plan_verification(protocol)
+    m = jfm.identity_map(16)
+    scores = np.asarray(jfm.verify_map(m, x, x, plan).scores)[protocol.genuine]
+    who = protocol.probe_subject[protocol.genuine]
+    supported = [row for row in found["table"] if row["supported"]]
+    assert len(supported) > 2
+    for row in supported:
+        truth = clustered_rate(scores >= row["threshold"] - 1e-6, who)
+        ends = row["wilson_low"], row["wilson_high"]
+        np.testing.assert_allclose(ends, (truth.lower, truth.upper), atol=5e-3)
+        assert ends[0] < row["tar"] < ends[1] and f"{ends[0]:.4f} to" in out
+    assert found["draws_skipped"] == 0 and "skipped" not in out
+
+
+def test_skipped_draws_are_told_of():
+    draws = np.full((4, 1), np.nan)
+    bands = TarConfidence(draws[0], draws[0], draws[0], draws, 2, 3, 0.95)
+    assert "from 4 draws of 2 people (seed 0); 3 of them skipped" in describe_draws(
+        bands, "people", 0
+    )
+
+
+def test_verify_of_both_sides_mapped_and_pooled_first(inside, capsys):
+    _, protocol, x, y, m = inside
+    line = "verify a.npy --protocol meta --map m.safetensors --fars .1 .01"
+    out, found = table_of(f"{line} --pool-first --mapped-side both", capsys)
+    how = {"mapped_side": "both", "pool_first": True, "fars": [0.1, 0.01]}
+    truth = jfm.verify_map(m, unit(x), y, protocol, **how).tar.tar
+    np.testing.assert_allclose(column(found, "tar"), truth, atol=2e-3)
+    assert found["mapped_side"] == "both" and found["pool_first"]
+    assert "both, pooled first" in out
+    _, plain = table_of(f"{line} --force", capsys)
+    assert plain["mapped_side"] == "both" and not plain["pool_first"]
+    assert column(plain, "tar") != column(found, "tar")
+
+
 def test_a_store_of_rows_is_read_like_an_array(inside, capsys):
     _, protocol, x, _, _ = inside
     jfm.data.EmbeddingStore.from_file("a.npy", "a.zarr", columns={"who": protocol.template})
@@ -155,6 +198,29 @@ def test_identify_searches_each_gallery(inside, capsys, mapped):
         assert word in out
 
 
+@pytest.mark.parametrize("side", ("gallery", "both"))
+def test_identify_maps_the_side_it_is_told_to(inside, capsys, side):
+    _, protocol, x, y, m = inside
+    files = "a.npy b.npy" if side == "gallery" else "a.npy"
+    line = f"identify {files} --map m.safetensors --mapped-side {side}"
+    out, found = table_of(f"{line} --protocol meta --pool-first --intervals", capsys)
+    truth = jfm.identify_map(
+        m, unit(x), y, protocol, mapped_side=side, pool_first=True, key=jax.random.key(0)
+    )
+    values = [*truth.hit_rate([1, 5, 10]), *truth.tpir_at_fpir]
+    mean = [row for row in found["table"] if row["gallery"] == "mean"]
+    np.testing.assert_allclose(nan([r["value"] for r in mean]), values, atol=5e-3)
+    spread = truth.spread["mean"]
+    for end in ("lower", "upper"):
+        ends = [*getattr(spread.hit_rate, end), *getattr(spread.tpir, end)]
+        ours = [row["low" if end == "lower" else "high"] for row in mean]
+        np.testing.assert_allclose(nan(ours), ends, atol=1e-2)
+    assert found["mapped_side"] == side and f"{side}, pooled first" in out
+    assert f"{mean[0]['low']:.4f} to {mean[0]['high']:.4f}" in out
+    people = spread.hit_rate.n_identities
+    assert f"200 draws of {people:,} people searched for (seed 0)" in out
+
+
 def test_identify_of_plain_rows(inside, capsys):
     _, protocol, x, _, _ = inside
     who = protocol.subject_of(protocol.template)
@@ -168,11 +234,13 @@ def test_identify_of_plain_rows(inside, capsys):
         np.save(f"{name}.npy", x[part])
         np.save(f"{name}_who.npy", who[part])
     line = "identify g.npy p.npy --gallery-labels g_who.npy --probe-labels p_who.npy"
-    out, found = table_of(f"{line} --ranks 1 2 --fpirs .5 1e-4", capsys)
+    line += " --ranks 1 2 --fpirs .5 1e-4 --intervals --seed 2"
+    out, found = table_of(line, capsys)
     scores = unit(x[searched].astype(float)) @ unit(x[known].astype(float)).T
     same = who[searched][:, None] == who[known]
     mate = np.where(same, scores, -np.inf).max(axis=1)
-    ahead = (np.where(same, -np.inf, scores) >= mate[:, None]).sum(axis=1)
+    beaten = np.where(same, -np.inf, scores) >= mate[:, None]
+    ahead = np.array([np.unique(who[known][row]).size for row in beaten])
     mated = same.any(axis=1)
     assert 0 < mated.sum() < len(mated)
     truth = [(ahead[mated] < rank).mean() for rank in (1, 2)]
@@ -181,7 +249,15 @@ def test_identify_of_plain_rows(inside, capsys):
     allowed = int(0.5 * len(best))
     threshold = best[allowed]  # strict: everything above the first one too many
     np.testing.assert_allclose(found["table"][2]["value"], (mate[mated] > threshold).mean())
-    assert column(found, "value")[3] is None
+    assert column(found, "value")[3] is None and column(found, "low")[3] is None
+    sides = [
+        jfm.Templates(np.arange(part.size), np.float32(unit(x[part])))
+        for part in (known, searched)
+    ]
+    search = jfm.identify(*sides, who[known], who[searched], fpirs=(0.5, 1e-4))
+    spread = jfm.search_confidence(jax.random.key(2), search, who[searched], ranks=(1, 2))
+    ends = np.concatenate([spread.hit_rate.lower, spread.tpir.lower])
+    np.testing.assert_allclose(nan(column(found, "low")), ends, atol=1e-3)
     assert "FPIR 0.0001: less than one probe without a mate" in out
 
 
@@ -199,6 +275,14 @@ plain = "--gallery-labels g_who.npy --probe-labels p_who.npy"
         ("verify a.npy --protocol bare --intervals", "bare has no 1N files"),
         ("verify a.npy --protocol meta --memory 1e-6", "raise the limit"),
         ("verify a.npy --protocol meta --mapped-side gallery", "with a --target"),
+        (
+            "verify a.npy --protocol meta --target b.npy --mapped-side both",
+            "compares A with A: leave the --target out",
+        ),
+        ("verify a.npy --protocol meta --pool-first", "--pool-first is about a --map"),
+        ("verify a.npy --labels g_who.npy --mapped-side both", "is about a --protocol"),
+        ("identify a.npy --protocol meta --mapped-side both", "are about a --map"),
+        ("identify a.npy --protocol meta --intervals --rule nearest", "--rule strict, not"),
         ("verify a.npy --protocol two", "choose one, as --protocol-name 'more'"),
         ("verify a.npy --protocol whole", "is not the whole of ijbc"),
         ("identify a.npy --protocol bare", "bare has no 1N files"),

@@ -8,12 +8,14 @@ import pytest
 
 heavy = {
     "flax",
+    "jinja2",
     "matplotlib",
     "onnx",
     "onnxruntime",
     "optax",
     "orbax",
     "pandas",
+    "plotly",
     "PIL",
     "pyarrow",
     "rich",

@@ -22,7 +22,8 @@ allowed = {
     **{name: {"core", "fit", "evaluate"} for name in users},
     "study": {"core"} | siblings | users,
     "plot": {"core", "study"} | siblings | users,
-    "cli": {"core", "study", "plot"} | siblings | users,
+    "page": {"core", "study", "data"},
+    "cli": {"core", "study", "plot", "page"} | siblings | users,
 }
 """The folders that each folder may import from, beside itself."""
 

@@ -9,7 +9,7 @@ import pytest
 
 
 checkout = pathlib.Path(__file__).parent.parent
-suffixes = ".py", ".typed", ".npz", ".md"
+suffixes = ".py", ".typed", ".npz", ".md", ".html", ".css", ".js"
 
 
 @pytest.fixture(scope="module")

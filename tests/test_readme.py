@@ -4,7 +4,14 @@ import pathlib
 import re
 import warnings
 
+import numpy as np
+import onnx
+import PIL.Image
 import pytest
+
+import jfacemap as jfm
+
+from .onnx2jax.build import draws, model, node
 
 
 readme = pathlib.Path(__file__).parents[1] / "README.md"
@@ -18,6 +25,27 @@ def test_examples_run(tmp_path, monkeypatch, capsys):
         exec(compile("\n".join(blocks), str(readme), "exec"), {})
     assert (tmp_path / "map.safetensors").stat().st_size > 0
     assert len(capsys.readouterr().out.splitlines()) >= 4
+
+
+def test_the_example_from_images_runs(tmp_path, monkeypatch, capsys):
+    """With a small network for the one that everybody has to have of their own."""
+    monkeypatch.chdir(tmp_path)
+    nodes = [
+        node("AveragePool", ["x"], ["p"], kernel_shape=[56, 56], strides=[56, 56]),
+        node("Conv", ["p", "w"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["y"]),
+    ]
+    shapes = {"x": (1, 3, 112, 112)}, {"y": (1, 4, 1, 1)}
+    onnx.save(model(nodes, *shapes, {"w": draws(0, 4, 3, 1, 1)}), "arcface.onnx")
+    for who in ("ann", "bob"):
+        path = tmp_path / "photographs" / who / "1.png"
+        path.parent.mkdir(parents=True)
+        PIL.Image.fromarray(np.full((20, 30, 3), len(path.parts), np.uint8)).save(path)
+    (block,) = re.findall(r"```py\n(.*?)```", readme.read_text(), re.DOTALL)
+    names = {"jfm": jfm}
+    exec(compile(block, str(readme), "exec"), names)
+    assert names["x"].shape == (2, 4) and names["who"].tolist() == ["ann", "bob"]
+    assert capsys.readouterr().out == "{}\n"
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", readme.read_text()))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from ..core.mesh import each_shard, everywhere, shard_sum, shards_of
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .signs import identity_codes
@@ -60,15 +61,19 @@ def class_distances(
     - `metric`: "cosine" (1 - cos) or "euclidean".
     - `include_self`: whether an image's distance 0 to itself counts within.
 
-    All n^2 distances are taken, tile by tile. Raises `ValueError` on shapes that do not
-    match.
+    Cosine distances are had from the identities' mean unit rows, at once; of Euclidean
+    ones all n^2 are taken, tile by tile. Raises `ValueError` on shapes that do not match.
     """
     embeddings = as_array(embeddings)
     check_metric(metric)
     check_points(embeddings, "embeddings")
     names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
     size = np.zeros(len(names), np.float32)
-    return _compiled(embeddings, code, size, metric=metric, include_self=include_self)
+    shards = shards_of(embeddings)
+    if metric == "euclidean":  # all meet all
+        embeddings, shards = everywhere(embeddings)
+    options = {"metric": metric, "include_self": include_self, "shards": shards}
+    return _compiled(embeddings, code, size, **options)
 
 
 def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDistances:
@@ -77,31 +82,54 @@ def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDist
     count = jnp.zeros(people, jnp.int32).at[code].add(alive.astype(jnp.int32))
     share = jnp.where(count > 0, 1 / jnp.maximum(count, 1).astype(dtype), 0)
     weight = jnp.where(alive, share[code], 0)
-
-    def tile(start, rows):
-        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
-        d = distances(cut(x), x, metric)
-        own = start + jnp.arange(rows, dtype=jnp.int32)
-        itself = own[:, None] == jnp.arange(n, dtype=jnp.int32)[None]
-        # Weighted by 1 / |Q|: the mean distance to each identity, summed over them.
-        d = jnp.where(itself, 0, d) * weight[None]
-        same = cut(code)[:, None] == code[None]
-        inside = jnp.sum(jnp.where(same, d, 0), axis=1)
-        return inside, jnp.sum(d, axis=1) - inside
-
-    inside, outside = map_tiles(tile, n)
-    gather = lambda v: jnp.zeros(people, dtype).at[code].add(jnp.where(alive, v, 0))
+    measure = _by_centroids if metric == "cosine" else _by_tiles
     known, one = count > 0, count == 1
-    within = gather(inside) * share
+    within, total = measure(x, code, weight, known)
     if not include_self:
         n_i = count.astype(dtype)
         within = jnp.where(one, jnp.nan, within * n_i / jnp.maximum(n_i - 1, 1))
     others = jnp.sum(known, dtype=jnp.int32).astype(dtype) - 1
-    between = jnp.where(others > 0, gather(outside) * share / others, jnp.nan)
+    between = jnp.where(others > 0, total / others, jnp.nan)
     hide = lambda v: jnp.where(known, v, jnp.nan)
     return ClassDistances(
         hide(within), hide(between), count, n - jnp.sum(alive, dtype=jnp.int32)
     )
+
+
+def _by_centroids(x, code, weight, known):
+    """By identity: the mean cosine distance within, and the sum of those to the others.
+
+    A mean of 1 - u.v over two groups of unit rows is 1 less the product of their means.
+    """
+
+    def sums(rows):
+        x, code, weight = rows
+        none = jnp.zeros((known.shape[0], x.shape[1]), x.dtype)
+        return shard_sum(none.at[code].add(x * weight[:, None]))
+
+    means = each_shard(sums, (x, code, weight))
+    is_known = known.astype(x.dtype)
+    inside = jnp.maximum(is_known - jnp.sum(means**2, axis=1), 0)
+    rest = jnp.sum(means, axis=0)[None] - means
+    return inside, jnp.sum(is_known) - 1 - jnp.sum(means * rest, axis=1)
+
+
+def _by_tiles(x, code, weight, known):
+    """The same of Euclidean distances, every two of them taken."""
+    n = x.shape[0]
+
+    def tile(start, rows, x, code, weight):
+        cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
+        d = distances(cut(x), x, "euclidean")
+        own = start + jnp.arange(rows, dtype=jnp.int32)
+        itself = own[:, None] == jnp.arange(n, dtype=jnp.int32)[None]
+        # Weighted by 1 / |Q|: the mean distance to each identity, summed over them.
+        d = jnp.where(itself, 0, d) * weight[None]
+        inside = jnp.sum(jnp.where(cut(code)[:, None] == code[None], d, 0), axis=1)
+        return inside, jnp.sum(d, axis=1) - inside
+
+    gather = lambda v: jnp.zeros(known.shape, x.dtype).at[code].add(v * weight)
+    return tuple(map(gather, map_tiles(tile, n, x, code, weight)))
 
 
 _compiled = in_float64(_class_distances, static=("metric", "include_self"))

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..core.branch import either
 from ..core.linalg import matmul
+from ..core.mesh import everywhere
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .nearest import nearest
@@ -94,7 +95,9 @@ def field_energy(
     check_field(points, vectors, neighbours, metric)
     scale = None if scale is None else jnp.asarray(scale, jnp.float32)
     flat = vectors.reshape(-1, *vectors.shape[-2:])
-    found = _compiled(points, flat, neighbours, scale, metric=metric)
+    (points, flat), shards = everywhere((points, flat))  # any point may be near any other
+    given = points, flat, neighbours, scale
+    found = _compiled(*given, metric=metric, shards=shards)
     return reshape(found, vectors.shape[:-2], neighbours)
 
 
@@ -206,7 +209,7 @@ def _edge_sums(field: Field, edges: Edges, sizes: tuple[int, ...]):
     def one(attribute):
         u, live, edges = attribute
 
-        def tile(start, rows):
+        def tile(start, rows, u, live, edges):
             cut = lambda x: jax.lax.dynamic_slice_in_dim(x, start, rows)
             index, found = cut(edges.index), cut(edges.found) & cut(live)[:, None]
             # As a product of matrices: a sum over gathered rows is five times slower.
@@ -215,7 +218,7 @@ def _edge_sums(field: Field, edges: Edges, sizes: tuple[int, ...]):
             number = jnp.cumsum(found.astype(u.dtype), axis=1)[:, at]
             return jnp.cumsum(c, axis=1)[:, at], number
 
-        return map_tiles(tile, n)
+        return map_tiles(tile, n, u, live, edges)
 
     total, number = jax.lax.map(one, (field.u, field.live, edges))
     return total, number, number, edges.reach[0]
@@ -229,8 +232,8 @@ def _weight_sums(field: Field, neighbours, scale, metric: Metric):
     u = field.u.astype(jnp.float32)
     columns = jnp.concatenate([u.transpose(1, 0, 2).reshape(n, a * k), mask], axis=1)
 
-    def tile(start, rows):
-        d, others = distances_of(field.x, field.alive, start, rows, metric)
+    def tile(start, rows, x, alive, u, mask, columns, scale, neighbours):
+        d, others = distances_of(x, alive, start, rows, metric)
         w = jnp.where(others[None], weigh(d, scale, neighbours), 0)
         scales = w.shape[0]
         product = matmul(w.reshape(-1, n), columns).reshape(scales, rows, -1)
@@ -248,7 +251,8 @@ def _weight_sums(field: Field, neighbours, scale, metric: Metric):
         found = jnp.maximum(total, 0), weight + itself, count + itself
         return *map(turned, found), reach_of(d, others)
 
-    *found, reach = map_tiles(tile, n)
+    arrays = field.x, field.alive, u, mask, columns, scale, neighbours
+    *found, reach = map_tiles(tile, n, *arrays)
     return *(x.swapaxes(0, 1) for x in found), reach
 
 

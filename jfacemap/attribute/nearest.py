@@ -41,12 +41,12 @@ def _leaves(edges: Edges):
 def _by_all(x, alive, live, k: int, metric: Metric) -> Edges:
     n = x.shape[0]
 
-    def tile(start, rows):
+    def tile(start, rows, x, alive, live):
         d, others = distances_of(x, alive, start, rows, metric)
         value, index = jax.lax.top_k(_key(d, others & live[None]), min(k, n))
         return index.astype(jnp.int32), value > -jnp.inf, reach_of(d, others)
 
-    return Edges(*map_tiles(tile, n))
+    return Edges(*map_tiles(tile, n, x, alive, live))
 
 
 def _by_candidates(x, alive, live, k: int, metric: Metric):
@@ -59,7 +59,7 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
     square, norm = jnp.sum(x**2, axis=1), jnp.sum(small**2, axis=1)
     largest = jnp.max(norm)
 
-    def tile(start, rows):
+    def tile(start, rows, x, alive, live, small, square, norm, largest):
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
         rough = cut(norm)[:, None] + norm[None] - 2 * matmul(cut(small), small.T)
         rough = jnp.maximum(rough, 0)
@@ -83,7 +83,8 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
         index = jnp.take_along_axis(candidate, place.astype(jnp.int32), axis=1)
         return index, best > -jnp.inf, reach_of(d.astype(x.dtype), others), safe
 
-    index, found, reach, safe = map_tiles(tile, n)
+    arrays = x, alive, live, small, square, norm, largest
+    index, found, reach, safe = map_tiles(tile, n, *arrays)
     return Edges(index, found, reach), safe
 
 

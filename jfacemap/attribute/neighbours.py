@@ -132,7 +132,7 @@ def mean_of_reach(reach, alive) -> Float[Array, ""]:
 def mean_of_all(x, alive, metric: Metric) -> Float[Array, ""]:
     """The same, by a pass over all distances."""
 
-    def tile(start, rows):
+    def tile(start, rows, x, alive):
         return reach_of(*distances_of(x, alive, start, rows, metric))
 
-    return mean_of_reach(map_tiles(tile, x.shape[0]), alive)
+    return mean_of_reach(map_tiles(tile, x.shape[0], x, alive), alive)

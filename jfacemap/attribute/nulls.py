@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from ..core.mesh import everywhere
 from ..core.precision import in_float64
 from ..core.types import as_array, Numeric
 from .energy import (
@@ -95,7 +96,9 @@ def field_null(
     found = field_energy(points, vectors, scale=scale, **options)
     flat = vectors.reshape(-1, *vectors.shape[-2:])
     seeds = jax.random.key_data(jax.random.split(key, repeats))
-    null = _compiled(seeds, points, flat, neighbours, found.scale, metric=metric, kind=kind)
+    (points, flat), shards = everywhere((points, flat))
+    given = seeds, points, flat, neighbours, found.scale
+    null = _compiled(*given, metric=metric, kind=kind, shards=shards)
     return FieldNull(found, null.reshape(repeats, *found.energy.shape))
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..core.linalg import matmul
+from ..core.mesh import each_shard
 
 
 Metric = Literal["cosine", "euclidean"]
@@ -92,15 +93,23 @@ def tile_rows(n: int) -> int:
     return max(1, min(most_rows, n, max(least_rows, tile_cells // max(n, 1))))
 
 
-def map_tiles(f, n: int):
-    """`f(start, rows)` of each tile of rows, stacked into n rows.
+def map_tiles(f, n: int, *arrays):
+    """`f(start, rows, *arrays)` of each tile of rows, stacked into n rows.
 
-    The last tile begins early, so that it is whole: what it repeats is cut off.
+    The last tile begins early, so that it is whole: what it repeats is cut off. Where the
+    n rows lie in shards each device does the tiles of its own.
     """
-    rows = tile_rows(n)
+    numbers = jnp.arange(n, dtype=jnp.int32)
+    tiles = lambda own, *arrays: _map_tiles(f, own, n, arrays)
+    return each_shard(tiles, numbers, *arrays, gives_rows=True)
+
+
+def _map_tiles(f, own, others: int, arrays):
+    n = own.shape[0]
+    rows = min(n, tile_rows(others))
     steps = -(-n // rows)
-    starts = jnp.minimum(jnp.arange(steps, dtype=jnp.int32) * rows, n - rows)
-    out = jax.lax.map(lambda start: f(start, rows), starts)
+    starts = own[0] + jnp.minimum(jnp.arange(steps, dtype=jnp.int32) * rows, n - rows)
+    out = jax.lax.map(lambda start: f(start, rows, *arrays), starts)
     whole = lambda x: x[:-1].reshape(-1, *x.shape[2:])
     return jax.tree.map(
         lambda x: jnp.concatenate([whole(x), x[-1, steps * rows - n :]]), out

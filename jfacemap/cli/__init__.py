@@ -23,6 +23,7 @@ commands = {
     "sweep": "How many pairs a map needs: fits on random subsets.",
     "ladder": "Which family of maps two models' rows support.",
     "compare": "How alike two or more models' spaces are: CKA, CCA, neighbours, ...",
+    "report": "One HTML page of all that two or more models have in common.",
     "energy": "How coherently attributes move embeddings: energies of a lattice.",
     "info": "Say what a map file, an array file or a store holds.",
 }

@@ -22,9 +22,9 @@ import numpy as np
 import tyro
 
 from ..data.arrays import InputError, new_file
+from .console import facts
 from .files import check_output, Flag
 from .fitted import check_width, read_map
-from .report import facts
 from .sources import open_rows
 from .stream import common_dtype, mapped, precision
 

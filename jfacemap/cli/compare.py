@@ -38,8 +38,8 @@ from ..core.linalg import unit
 from ..core.monoid import merge
 from ..data.arrays import InputError
 from ..evaluate import compare
+from .console import facts, line, table, warn
 from .files import check_output, Flag, short_name
-from .report import facts, line, table, warn
 from .sources import open_rows, Rows
 from .stream import batches, common_dtype, precision
 from .written import write_results

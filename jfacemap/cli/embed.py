@@ -30,8 +30,10 @@ from typing import Annotated, Literal
 import tyro
 
 from ..data.arrays import check_writable, read_array
+from ..data.preprocess import declared, Preprocess, preset
+from .console import counted, facts, warn
 from .files import Flag
-from .report import counted, facts, warn
+from .sources import is_url
 
 
 Family = Literal[
@@ -53,10 +55,12 @@ class Options:
     """The network."""
     images: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="IMAGES")]]
     """A folder, an image, or an array: .npy, .npz:KEY or .safetensors:KEY."""
-    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="STORE")]
-    """The folder of the store; one that is there already is gone on with."""
+    out: Annotated[str, tyro.conf.arg(aliases=("-o",), metavar="STORE")]
+    """The folder or URL of the store; one that is there already is gone on with."""
     preprocess: Family = "arcface"
     """The family of models that says which numbers pixels become."""
+    size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="H W")] = None
+    """Height and width of images, where the model leaves them open."""
     landmarks: Annotated[str | None, tyro.conf.arg(metavar="P")] = None
     """(n, 5, 2) or (n, 68, 2) points in pixels, in the order of the images: align by
     them to ArcFace's template."""
@@ -77,7 +81,9 @@ def run(c: Options) -> None:
     from .. import onnx2jax
     from ..study.embed import embed
 
-    check_writable(c.out / "zarr.json" if c.out.is_dir() else c.out)
+    if not is_url(c.out):
+        place = Path(c.out)
+        check_writable(place / "zarr.json" if place.is_dir() else place)
     outputs = None if c.output is None else [c.output]
     f = onnx2jax.load(c.model, outputs=outputs)
     landmarks = None if c.landmarks is None else read_array(c.landmarks)
@@ -86,7 +92,7 @@ def run(c: Options) -> None:
             f,
             c.images,
             c.out,
-            preprocess=c.preprocess,
+            preprocess=_preprocess(c, f),
             landmarks=landmarks,
             flip=c.flip,
             batch_size=c.batch,
@@ -111,3 +117,13 @@ def run(c: Options) -> None:
             "written to": f"{c.out}, {store.shape[0]:,} x {store.shape[1]} {store.dtype}",
         }
     )
+
+
+def _preprocess(c: Options, f) -> str | Preprocess:
+    """The family by name, or, if a size is given, with that and what the model declares."""
+    if c.size is None:
+        return c.preprocess
+    wanted = preset(c.preprocess)
+    if len(f.inputs) == 1 and f.inputs[0].dims is not None:
+        wanted = declared(wanted, f.inputs[0].dims)
+    return dataclasses.replace(wanted, size=c.size)

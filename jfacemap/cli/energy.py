@@ -31,8 +31,8 @@ from ..attribute.neighbours import AllPairs, KNearest, Neighbours, RelativeBall
 from ..data.arrays import InputError, split_spec
 from ..data.lattice import Lattice, read_lattice
 from ..study.lattice_energy import lattice_energies, LatticeEnergies
+from .console import counted, facts, line, table
 from .files import check_file, check_output, Flag, short_name
-from .report import counted, facts, line, table
 from .written import write_results
 
 

@@ -47,6 +47,7 @@ from ..data.map_file import save
 from ..fit.closed_form import solve_affine, solve_linear
 from ..fit.diagnose import diagnose
 from ..fit.rotation import solve_rotation, solve_similarity
+from .console import facts, warn
 from .files import check_output, Flag, short_name
 from .fit_families import (
     by_folds,
@@ -58,7 +59,6 @@ from .fit_families import (
     solve_ridge,
 )
 from .fitted import mean_entries, Space
-from .report import facts, warn
 from .sources import open_rows, read_weights, Rows
 from .stream import batches, common_dtype, precision
 

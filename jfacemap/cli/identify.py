@@ -10,8 +10,9 @@ gallery rows counts once, by the best. With --protocol rows are the images of IJ
 IJB-C, in the order of its files, pooled to templates; its galleries are searched one by
 one, and rates averaged over them. There PROBES may be left out: those of one model.
 
-With --map the rows of PROBES are mapped first, and the gallery is centred if the map was
-fitted so. The rules of the threshold are those of 'jfacemap verify'.
+With --map the rows of PROBES (or of GALLERY, or both: --mapped-side) are mapped first, and
+the other side is centred if the map was fitted so. The rules of the threshold are those of
+'jfacemap verify'. --intervals draws the people searched for, all their probes together.
 
 examples:
   jfacemap identify g.npy p.npy --gallery-labels g_who.npy --probe-labels p_who.npy
@@ -30,10 +31,12 @@ import tyro
 from ..data.arrays import InputError
 from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import Templates
+from .console import facts, line, table, warn
 from .files import check_output, Flag, short_name
-from .fitted import check_width, Fitted, read_map, Space
+from .fitted import Fitted, read_map
+from .identify_intervals import add_intervals
 from .identify_protocol import search_protocol
-from .report import facts, line, table, warn
+from .protocol import check_widths, Side, side_of
 from .sources import open_rows, read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results
@@ -61,6 +64,10 @@ class Options:
     """Folder of a protocol's files, the 1N lists among them."""
     map: Annotated[str | None, tyro.conf.arg(metavar="MAP.safetensors")] = None
     """Map the rows of PROBES first, into the space of GALLERY."""
+    mapped_side: Literal["probe", "gallery", "both"] = "probe"
+    """With --map: whose rows are mapped, those of PROBES, of GALLERY, or both."""
+    pool_first: Flag = False
+    """With --protocol and --map: pool the images of a mapped side first, map templates."""
     normalize: Annotated[Flag, _choice] = False
     """Scale rows to unit length before the map, whatever the map file says."""
     no_normalize: Annotated[Flag, _choice] = False
@@ -79,6 +86,10 @@ class Options:
     """What the protocol's files begin with, where a folder has several: ijbb, ijbc."""
     partial: Flag = False
     """Take a part of IJB-B or IJB-C for what it is."""
+    intervals: Flag = False
+    """Add 95% intervals from 200 bootstrap draws of the people searched for."""
+    seed: int = 0
+    """Seed of the bootstrap."""
     json: Annotated[Path | None, _file] = None
     """Write everything as JSON."""
     csv: Annotated[Path | None, _file] = None
@@ -96,15 +107,18 @@ def run(c: Options) -> None:
         check_output(path, suffix, list(given.values()), c.force)
     fitted = None if c.map is None else read_map(c.map, c.normalize, c.no_normalize)
     search = _search_rows if c.protocol is None else search_protocol
-    searched = search(c, fitted)
+    searched, whom = search(c, fitted)
     found: dict = {name: short_name(spec) for name, spec in given.items()}
     if fitted is not None:
         found |= {"fitted": str(fitted), "kind": fitted.header.kind}
+        found |= {"mapped_side": c.mapped_side, "pool_first": c.pool_first}
     found |= {"rule": c.rule, "version": importlib.metadata.version("jfacemap")}
     found["galleries"] = {name: _describe(each) for name, each in searched.items()}
     found["table"] = [row for part in searched.items() for row in _rates(c, *part)]
     if len(searched) > 1:
         found["table"] += _averages(found["table"], len(searched))
+    if c.intervals:
+        add_intervals(found, searched, whom, c)
     _show(c, found)
     write_results(c.json, c.csv, found)
 
@@ -125,14 +139,21 @@ def _check_options(c: Options) -> None:
         raise InputError(f"--ranks takes whole numbers from 1; got {low or 'none'}.")
     if (c.normalize or c.no_normalize) and c.map is None:
         raise InputError("--normalize and --no-normalize are about a --map; none is given.")
-    for name in ("detector_scores", "keep_lengths", "protocol_name", "partial"):
+    if c.intervals and c.rule != "strict":
+        raise InputError(f"--intervals are those of --rule strict, not of {c.rule}.")
+    if (c.mapped_side != "probe" or c.pool_first) and c.map is None:
+        raise InputError("--mapped-side and --pool-first are about a --map; none is given.")
+    ours = "pool_first", "detector_scores", "keep_lengths", "protocol_name", "partial"
+    for name in ours:
         if getattr(c, name) and c.protocol is None:
             option = name.replace("_", "-")
             raise InputError(f"--{option} is about a --protocol; none is given.")
 
 
-def _search_rows(c: Options, fitted: Fitted | None) -> dict[str, Identification]:
-    """Every row an entry of its own."""
+def _search_rows(
+    c: Options, fitted: Fitted | None
+) -> tuple[dict[str, Identification], np.ndarray]:
+    """Every row an entry of its own; and whom the probes show."""
     sides = []
     for spec, labels in ((c.gallery, c.gallery_labels), (c.probes, c.probe_labels)):
         rows, who = open_rows(spec or ""), read_people(labels or "")
@@ -150,32 +171,24 @@ def _search_rows(c: Options, fitted: Fitted | None) -> dict[str, Identification]
             f"{c.gallery_labels} holds {names.dtype} and {c.probe_labels} {whom.dtype}: "
             "give integers in both or strings in both."
         )
-    m, left, right = None, Space(), Space()
-    if fitted is not None:
-        check_width(c.probes or "", probes, c.map or "", fitted.m)
-        m, left, right = fitted.m, fitted.target, fitted.source
-    width = probes.shape[1] if m is None else m.out_dim
-    if known.shape[1] != width:
-        raise InputError(
-            f"{c.gallery} has rows of width {known.shape[1]}, and those of {c.probes} are "
-            f"{width} wide{' once mapped' if m else ''}: give a --map that ends in width "
-            f"{known.shape[1]} (jfacemap fit makes one)."
-        )
+    left = side_of(c.gallery, known, fitted, c.mapped_side != "probe", c.map)
+    right = side_of(c.probes or "", probes, fitted, c.mapped_side != "gallery", c.map)
+    check_widths(*((left, right) if c.mapped_side == "gallery" else (right, left)))
     if not np.isin(whom, names).any():
         raise InputError(
             f"Nobody in {c.probe_labels} is in {c.gallery_labels}: no probe has a mate."
         )
     dtype = common_dtype(known, probes)
     with precision(dtype):
-        gallery = _templates(known, None, left, dtype)
-        searched = _templates(probes, m, right, dtype)
+        gallery, searched = _templates(left, dtype), _templates(right, dtype)
         found = identify(gallery, searched, names, whom, fpirs=c.fpirs, rule=c.rule)
-        return {"gallery": found}
+        return {"gallery": found}, whom
 
 
-def _templates(rows, m, space: Space, dtype) -> Templates:
-    batches = mapped(rows, m, space, unit_after=True, dtype=dtype, title="reading")
-    return Templates(np.arange(len(rows)), np.concatenate(list(batches)))
+def _templates(side: Side, dtype) -> Templates:
+    options: dict = {"unit_after": True, "dtype": dtype, "title": "reading"}
+    batches = mapped(side.rows, side.m, side.space, **options)
+    return Templates(np.arange(len(side.rows)), np.concatenate(list(batches)))
 
 
 def _describe(found: Identification) -> dict[str, int]:
@@ -222,11 +235,15 @@ def _show(c: Options, found: dict) -> None:
         people = f"{n['people']:,} people; {n['mated']:,} probes with a mate, "
         part = f"searched {name}" if len(found["galleries"]) > 1 else "searched"
         about[part] = f"{people}{n['without_mate']:,} without"
+    if "map" in found and (c.mapped_side != "probe" or c.pool_first):
+        about["mapped side"] = c.mapped_side + ", pooled first" * c.pool_first
     about["rule"] = c.rule
     facts(about)
     named = len(found["galleries"]) > 1
     table(
-        ["gallery"] * named + ["rate", "value", "achieved FPIR", "threshold"],
+        ["gallery"] * named
+        + ["rate", "value", "FPIR" if c.intervals else "achieved FPIR", "threshold"]
+        + ["95% interval"] * c.intervals,
         (([row["gallery"]] * named) + _cells(row) for row in found["table"]),
     )
     for name, n in found["galleries"].items():
@@ -236,14 +253,22 @@ def _show(c: Options, found: dict) -> None:
     few = [row for row in found["table"] if row["supported"] is False]
     for at in dict.fromkeys(row["at"] for row in few):
         line(f"FPIR {at:g}: less than one probe without a mate, so there is no TPIR.")
+    if c.intervals:
+        given = "; gallery and map are taken as given" if "map" in found else ""
+        line(f"Intervals: {found['interval']}{given or '; the gallery is taken as given'}.")
 
 
 def _cells(row: dict) -> list[str]:
     rank = row["rate"] == "rank"
     number = lambda x, form: "-" if x is None or np.isnan(x) else format(x, form)
+    interval = []
+    if "low" in row:
+        known = not np.isnan(row["low"])
+        interval = [f"{row['low']:.4f} to {row['high']:.4f}" if known else "-"]
     return [
         f"rank {row['at']}" if rank else f"TPIR at FPIR {row['at']:g}",
         number(row["value"], ".4f"),
         "" if rank else number(row["fpir"], ".3g"),
         "" if rank else number(row["threshold"], ".4f"),
+        *interval,
     ]

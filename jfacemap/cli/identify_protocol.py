@@ -6,15 +6,18 @@ from ..data.arrays import InputError
 from ..data.protocol import Protocol, Roster
 from ..evaluate.identify import Identification, identify
 from ..evaluate.templates import group_templates, Templates
+from .console import progress
 from .fitted import Fitted
 from .protocol import check_widths, detector_weights, open_protocol, open_side, pool, Side
-from .report import progress
 from .sources import open_rows
 from .stream import common_dtype, precision
 
 
-def search_protocol(c, fitted: Fitted | None) -> dict[str, Identification]:
-    """What the options `c` of `jfacemap identify` ask for, by gallery."""
+def search_protocol(
+    c, fitted: Fitted | None
+) -> tuple[dict[str, Identification], np.ndarray]:
+    """What the options `c` of `jfacemap identify` ask for, by gallery; and whom the probes
+    show."""
     rows = open_rows(c.gallery)
     others = rows if c.probes is None else open_rows(c.probes)
     protocol = open_protocol(c.protocol, c.protocol_name, c.partial)
@@ -24,13 +27,14 @@ def search_protocol(c, fitted: Fitted | None) -> dict[str, Identification]:
             "..._1N_probe_mixed.csv), which list galleries and probes: add them."
         )
     weights = detector_weights(protocol, c.detector_scores)
-    gallery = open_side(c.gallery, rows, protocol, None, None)
-    probes = open_side(c.probes or c.gallery, others, protocol, fitted, c.map)
-    if fitted is not None:
-        gallery = gallery._replace(space=fitted.target)
-    check_widths(probes, gallery)
+    moved = {name: c.mapped_side in (name, "both") for name in ("gallery", "probe")}
+    gallery = open_side(c.gallery, rows, protocol, fitted, c.map, moved["gallery"])
+    spec = c.probes or c.gallery
+    probes = open_side(spec, others, protocol, fitted, c.map, moved["probe"])
+    check_widths(*((probes, gallery) if moved["probe"] else (gallery, probes)))
     dtype = common_dtype(rows, others)
-    options = {"weights": weights, "keep_lengths": c.keep_lengths}
+    options: dict = {"weights": weights, "keep_lengths": c.keep_lengths}
+    options["pool_first"] = c.pool_first
     with precision(dtype):
         searched, whom = _pool(protocol, protocol.probes, probes, dtype, options)
         found = {}
@@ -38,7 +42,7 @@ def search_protocol(c, fitted: Fitted | None) -> dict[str, Identification]:
             known, who = _pool(protocol, protocol.galleries[name], gallery, dtype, options)
             wanted = {"fpirs": c.fpirs, "rule": c.rule}
             found[name] = identify(known, searched, who, whom, **wanted)
-    return found
+    return found, whom
 
 
 def _pool(

@@ -32,9 +32,9 @@ from ..data.arrays import (
 )
 from ..data.map_file import holds_map, load, MapHeader, read_header
 from ..data.store import EmbeddingStore
+from .console import facts, line, progress, table
 from .files import check_file
 from .fitted import read_means, sides
-from .report import facts, line, progress, table
 from .sources import is_store, Rows, scan_all, StoreRows
 
 
@@ -52,7 +52,7 @@ class Options:
 
 def run(c: Options) -> None:
     """Describe the file."""
-    if is_store(Path(c.file)):
+    if is_store(c.file):
         return _describe_store(c.file)
     path, key = split_spec(c.file)
     check_file(path)

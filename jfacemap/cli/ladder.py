@@ -29,9 +29,9 @@ import tyro
 from ..core.linalg import unit
 from ..data.arrays import InputError, new_file
 from ..study.ladder import Ladder, map_ladder
+from .console import counted, facts, line, table
 from .files import check_output, Flag, short_name
 from .fit_families import read_folds
-from .report import counted, facts, line, table
 from .sources import open_rows
 from .stream import common_dtype, precision
 from .written import write_results

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core.linalg import matmul
 from ..data.arrays import InputError, read_array, split_spec
+from .console import progress
 from .files import array_ends, check_file
-from .report import progress
 
 
 block_rows = 1024

@@ -48,17 +48,29 @@ def open_protocol(folder: str, name: str | None, partial: bool) -> Protocol:
 
 
 def open_side(
-    spec: str, rows: Rows, protocol: Protocol, fitted: Fitted | None, path
+    spec: str,
+    rows: Rows,
+    protocol: Protocol,
+    fitted: Fitted | None,
+    path,
+    is_mapped: bool = True,
 ) -> Side:
-    """A side of images mapped first, if there is a map; rows must be the protocol's."""
+    """`side_of` images; rows must be the protocol's."""
     n = protocol.n_images
     if len(rows) != n:
         raise InputError(
             f"{spec} has {len(rows):,} rows, and the protocol {n:,} images: give a row an "
             f"image, in the order of {protocol.name}_face_tid_mid.txt."
         )
+    return side_of(spec, rows, fitted, is_mapped, path)
+
+
+def side_of(spec: str, rows: Rows, fitted: Fitted | None, is_mapped: bool, path) -> Side:
+    """A side in the space of the map's source, mapped on, or in that of its target."""
     if fitted is None:
         return Side(spec, rows)
+    if not is_mapped:
+        return Side(spec, rows, fitted.target)
     check_width(spec, rows, path, fitted.m)
     return Side(spec, rows, fitted.source, fitted.m)
 
@@ -82,11 +94,12 @@ def pool(
     *,
     weights: np.ndarray | None = None,
     keep_lengths: bool = False,
+    pool_first: bool = False,
 ) -> Templates:
     """Templates of the images `used (n,)`, mapped and scaled to unit length on the way.
 
     With `keep_lengths` images weigh in their template by their length, as they come from
-    the model or the map.
+    the model or the map; with `pool_first` templates are mapped and not images.
     """
     picked = Picked(side.rows, np.flatnonzero(used))
     ready = np.empty((len(picked), side.rows.shape[1]), dtype)
@@ -100,7 +113,7 @@ def pool(
     how: dict = {"weights": given, "normalize_images": not keep_lengths}
     if side.m is None:
         return pool_templates(ready, grouping, **how)
-    return pool_mapped(side.m, ready, grouping, **how)
+    return pool_mapped(side.m, ready, grouping, pool_first=pool_first, **how)
 
 
 def detector_weights(protocol: Protocol, wanted: bool) -> np.ndarray | None:

@@ -73,9 +73,10 @@ Rows = np.ndarray | StoreRows | Picked
 def open_rows(spec: str, *, used: np.ndarray | None = None) -> Rows:
     """Embeddings (n, d) that a spec names, checked row by row, as `read_rows` does.
 
-    A folder is taken for an `EmbeddingStore`. `used (n,)` masks the rows to be checked.
+    A folder or URL is taken for an `EmbeddingStore`. `used (n,)` masks the rows to be
+    checked.
     """
-    if not is_store(Path(spec)):
+    if not is_store(spec):
         check_file(split_spec(spec)[0])
         return read_rows(spec, used=used)
     rows = StoreRows(EmbeddingStore.open(spec))
@@ -140,18 +141,25 @@ def read_weights(spec: str) -> np.ndarray:
     return w
 
 
-def is_store(path: Path) -> bool:
-    """Whether a folder looks like a store or another zarr array."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+def is_url(place: str) -> bool:
+    """Whether a place lies elsewhere than on this disk."""
+    return "://" in place
+
+
+def is_store(place: str) -> bool:
+    """Whether a folder looks like a store or another zarr array; URLs can be no other."""
+    names = ("zarr.json", ".zarray", ".zgroup")
+    return is_url(place) or any(Path(place, name).is_file() for name in names)
 
 
 def _column(spec: str) -> np.ndarray | None:
     """The column of a store that STORE:COLUMN names; None if it is no such spec."""
     place, _, name = spec.rpartition(":")
-    if is_store(Path(spec)):
+    named = bool(place) and is_store(place)
+    if not named and is_store(spec):
         there = ", ".join(EmbeddingStore.open(spec).columns) or "none"
         raise InputError(f"{spec} is a store: name a column, as {spec}:COLUMN ({there}).")
-    if not place or not is_store(Path(place)):
+    if not named:
         return None
     store = EmbeddingStore.open(place)
     if name not in store.columns:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap
+from .console import progress
 from .fitted import Space
-from .report import progress
 from .sources import Rows
 
 

@@ -34,8 +34,8 @@ from ..evaluate.scoring import label_pairs
 from ..fit.standardize import fit_standardize
 from ..study.cross_verify import cross_scores, table_tar
 from ..study.sweep import SubsetSweep, sweep_subsets
+from .console import counted, facts, line, table
 from .files import check_output, Flag, short_name
-from .report import counted, facts, line, table
 from .sources import open_rows, read_people
 from .split import split_rows
 from .stream import common_dtype, precision

@@ -13,8 +13,13 @@ from ..evaluate.identities import identity_pairs
 from ..evaluate.roc import roc_curve
 from ..evaluate.subject_bootstrap import subject_confidence
 from ..evaluate.tar import tar_at_far
+from ..evaluate.wilson import clustered_rate, wilson_intervals
+from .console import facts, line, table, warn
 from .pairs import ends_of_all, Scored
-from .report import facts, line, table, warn
+
+
+few_people = 30
+"""Below this the bootstrap is too narrow (Fogliato, Patil & Perona, 2024)."""
 
 
 def measure(scored: Scored, fars: Sequence[float], rule: str, origin: str) -> dict:
@@ -57,6 +62,10 @@ def add_intervals(
     pairs = identity_pairs(labels[left], labels[right])
     bands = tar_confidence(jax.random.key(seed), scores, pairs, fars)
     _put_intervals(found, bands, "identities", seed)
+    if pairs.n_identities < few_people:
+        bars = np.array([t["threshold"] for t in found["table"]])
+        rates = wilson_intervals(scores, pairs, bars).tar
+        _put_wilson(found, np.stack([rates.lower, rates.upper], axis=1))
 
 
 def add_subject_intervals(found: dict, scored: Scored, subject, seed: int) -> None:
@@ -64,14 +73,30 @@ def add_subject_intervals(found: dict, scored: Scored, subject, seed: int) -> No
     fars = [t["target_far"] for t in found["table"]]
     bands = subject_confidence(jax.random.key(seed), *scored, subject, fars)
     _put_intervals(found, bands, "subjects of probes", seed)
+    if bands.n_identities < few_people:
+        score, who = scored.scores[scored.genuine], subject[scored.genuine]
+        rates = [clustered_rate(score >= t["threshold"], who) for t in found["table"]]
+        _put_wilson(found, np.array([(r.lower, r.upper) for r in rates]))
 
 
 def _put_intervals(found: dict, bands: TarConfidence, whom: str, seed: int) -> None:
     for t, low, high in zip(found["table"], bands.lower, bands.upper, strict=True):
         t |= {"tar_low": float(low), "tar_high": float(high)}
-    found["interval"] = (
+    found["interval"] = describe_draws(bands, whom, seed)
+    found["draws_skipped"] = bands.n_skipped
+
+
+def _put_wilson(found: dict, ends: np.ndarray) -> None:
+    for t, (low, high) in zip(found["table"], ends.tolist(), strict=True):
+        t |= {"wilson_low": low, "wilson_high": high}
+
+
+def describe_draws(bands: TarConfidence, whom: str, seed: int) -> str:
+    """What was drawn, how often, and how many draws could not be used."""
+    skipped = f"; {bands.n_skipped:,} of them skipped, as they lack one kind"
+    return (
         f"{bands.level:.0%}, from {len(bands.replicates):,} draws of "
-        f"{bands.n_identities:,} {whom} (seed {seed})"
+        f"{bands.n_identities:,} {whom} (seed {seed}){skipped if bands.n_skipped else ''}"
     )
 
 
@@ -105,6 +130,15 @@ def show(found: dict) -> None:
     if "interval" in r:
         given = "; the map is taken as given" if "map" in r else ""
         line(f"Intervals: {r['interval']}{given}.")
+    wilson = [t for t in r["table"] if "wilson_low" in t and t["supported"]]
+    if wilson:
+        line(
+            f"Wilson's intervals, which hold for fewer than {few_people} people too, at "
+            "the thresholds found:"
+        )
+    for t in wilson:
+        ends = f"{t['wilson_low']:.4f} to {t['wilson_high']:.4f}"
+        line(f"  FAR {t['target_far']:g}: TAR {t['tar']:.4f}, {ends}")
     if r["n_nan"]:
         warn(f"{r['n_nan']:,} scores are NaN and count as not accepted.")
 

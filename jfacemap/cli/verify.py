@@ -71,8 +71,11 @@ class Options:
     """Scale rows to unit length before the map, whatever the map file says."""
     no_normalize: Annotated[Flag, _choice] = False
     """Take rows as they are before the map, whatever the map file says."""
-    mapped_side: Literal["probe", "gallery"] = "probe"
-    """With --protocol and --target: which templates are those of A, mapped."""
+    mapped_side: Literal["probe", "gallery", "both"] | None = None
+    """With --protocol: which templates are those of A, mapped; by default "probe" with a
+    --target and "both" without."""
+    pool_first: Flag = False
+    """With --protocol and --map: pool the images of A first and map templates."""
     detector_scores: Flag = False
     """With --protocol: weigh images by their detector's score."""
     keep_lengths: Flag = False
@@ -86,8 +89,8 @@ class Options:
     rule: Literal["strict", "nearest", "insightface", "interpolate"] = "strict"
     """How a target picks the threshold."""
     intervals: Flag = False
-    """Add 95% intervals from bootstrap draws of identities; needs --labels (2,000 draws)
-    or a --protocol with its 1N files (200)."""
+    """Add 95% intervals from bootstrap draws of identities, of fewer than 30 Wilson's
+    too; needs --labels (2,000 draws) or a --protocol with its 1N files (200)."""
     seed: int = 0
     """Seed of the bootstrap."""
     json: Annotated[Path | None, _file] = None
@@ -132,9 +135,16 @@ def _check_options(c: Options) -> None:
         raise InputError(f"--intervals are those of --rule strict, not of {c.rule}.")
     if (c.normalize or c.no_normalize) and c.map is None:
         raise InputError("--normalize and --no-normalize are about a --map; none is given.")
-    if c.mapped_side != "probe" and None in (c.protocol, c.target):
-        raise InputError("--mapped-side is for a --protocol with a --target.")
-    for name in ("detector_scores", "keep_lengths", "protocol_name", "partial"):
+    if c.mapped_side == "both" and c.target is not None:
+        raise InputError("--mapped-side both compares A with A: leave the --target out.")
+    if c.mapped_side in ("probe", "gallery") and c.target is None:
+        raise InputError(
+            f"--mapped-side {c.mapped_side} is for a --protocol with a --target."
+        )
+    if c.pool_first and c.map is None:
+        raise InputError("--pool-first is about a --map; none is given.")
+    ours = "mapped_side", "pool_first", "detector_scores", "keep_lengths"
+    for name in (*ours, "protocol_name", "partial"):
         if getattr(c, name) and c.protocol is None:
             option = name.replace("_", "-")
             raise InputError(f"--{option} is about a --protocol; none is given.")

@@ -33,7 +33,8 @@ def verify_protocol(c, fitted: Fitted | None) -> dict:
     _check_memory(c, protocol, (gallery, probe))
     dtype = common_dtype(gallery.rows, probe.rows)
     with precision(dtype):
-        options = {"weights": weights, "keep_lengths": c.keep_lengths}
+        options: dict = {"weights": weights, "keep_lengths": c.keep_lengths}
+        options["pool_first"] = c.pool_first
         known = pool(gallery, plan.rows[0], plan.grouping[0], dtype, **options)
         searched = pool(probe, plan.rows[1], plan.grouping[1], dtype, **options)
         scores = np.asarray(score_pairs(known, searched, plan.pairs))
@@ -42,13 +43,14 @@ def verify_protocol(c, fitted: Fitted | None) -> dict:
         if c.intervals:
             subject = protocol.probe_subject
             add_subject_intervals(found, scored, subject, c.seed)
-    mapped = "both" if others is None else c.mapped_side
+    mapped = c.mapped_side or ("both" if others is None else "probe")
     found["mapped_side"] = None if fitted is None else mapped
+    found["pool_first"] = None if fitted is None else c.pool_first
     counts = protocol.counts
     sizes = ", ".join(f"{counts[k]:,} {k}" for k in ("images", "templates", "pairs"))
     found["about"] = {"templates": f"{protocol.name}: {sizes}"}
     if fitted is not None:
-        found["about"]["mapped side"] = mapped
+        found["about"]["mapped side"] = mapped + ", pooled first" * c.pool_first
     return found
 
 
@@ -57,11 +59,9 @@ def _sides(c, rows, others, protocol: Protocol, fitted) -> tuple[Side, Side]:
     mine = open_side(c.source, rows, protocol, fitted, c.map)
     if others is None:
         return mine, mine
-    theirs = open_side(c.target, others, protocol, None, None)
-    if fitted is not None:
-        theirs = theirs._replace(space=fitted.target)
+    theirs = open_side(c.target, others, protocol, fitted, c.map, is_mapped=False)
     check_widths(mine, theirs)
-    return (theirs, mine) if c.mapped_side == "probe" else (mine, theirs)
+    return (mine, theirs) if c.mapped_side == "gallery" else (theirs, mine)
 
 
 def _check_memory(c, protocol: Protocol, sides) -> None:

@@ -86,15 +86,14 @@ def _batch_energy(dtype, embeddings, weights):
     joint = batch_joint(dtype, embeddings, weights)
     mean = joint[2]
 
-    def sums(rows):
+    def sums(rows, mean):
         blocks, w = rows
         z = jnp.concatenate([widen(b, dtype) for b in blocks], axis=1) - mean[None]
         z = z if w is None else jnp.where(w[:, None] != 0, z, 0)
         energy = sum_by_model(z**2, dims)
         return matmul(energy.T, energy), matmul(energy.T, z)
 
-    n = embeddings[0].shape[0]
-    return joint, *sum_over_chunks(sums, (embeddings, weights), n)
+    return joint, *sum_over_chunks(sums, (embeddings, weights), mean)
 
 
 def _merge_energy(dtype, a: EnergyMoments, b: EnergyMoments) -> EnergyMoments:

@@ -6,6 +6,8 @@ Grigori, Hoemmen & Langou, 2012). It is the statistic for rows in float32 where 
 no float64, and for spaces too ill-conditioned for a Gram matrix.
 """
 
+import functools as ft
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from jaxtyping import Array, Float
 
 from .branch import either
 from .linalg import matmul, root
+from .mesh import each_shard, laid_out, placed, shard_stack, shard_sum
 from .moments import as_rows, PairMoments
 from .monoid import merges
 from .precision import outer_dtype, widen
@@ -75,22 +78,33 @@ def pair_factor(
 ) -> PairFactor:
     """Factor one batch of pairs; rows of zero weight (padding, NaN) leave no trace."""
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    return _pair_factor(x, y, weights)
+    given, shards = laid_out((x, y, weights))
+    return _pair_factor(*given, shards=shards)
 
 
-@jax.jit
-def _pair_factor(x, y, weights):
+@ft.partial(jax.jit, static_argnames="shards")
+def _pair_factor(x, y, weights, *, shards):
+    with placed(shards):
+        count, r = each_shard(_of_shard, (x, y, weights))
+    return PairFactor(count, r, x.shape[1])
+
+
+def _of_shard(rows):
+    """Count and triangle of a shard's rows, and then of all: only triangles travel."""
+    x, y, weights = rows
     dtype = outer_dtype(x, y)  # nothing narrower has a QR decomposition
     x, y, weights = widen((x, y, weights), dtype)
     one = jnp.ones((x.shape[0], 1), dtype)
-    rows = jnp.concatenate([one, x, y], axis=1)
-    count = jnp.full((), x.shape[0], dtype)
+    z = jnp.concatenate([one, x, y], axis=1)
+    count = jnp.full((), z.shape[0], dtype)
     if weights is not None:
         used = weights[:, None] != 0
-        rows = root(weights)[:, None] * jnp.where(used, rows, 0)
+        z = root(weights)[:, None] * jnp.where(used, z, 0)
         count = jnp.sum(used, dtype=dtype)
-    empty = jnp.zeros((rows.shape[1],) * 2, rows.dtype)  # a short batch stays square
-    return PairFactor(count, _triangle(empty, rows), x.shape[1])
+    empty = jnp.zeros((z.shape[1],) * 2, dtype)  # a short batch stays square
+    every = shard_stack(_triangle(empty, z))
+    whole = every[0] if every.shape[0] == 1 else _triangle(empty, jnp.concatenate(every))
+    return shard_sum(count), whole
 
 
 @merges(PairFactor)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .linalg import matmul
+from .mesh import each_shard, shard_sum
 
 
 chunk_rows = 1024
@@ -23,8 +24,17 @@ block_columns = 256
 """Narrowest block worth a product of its own."""
 
 
-def sum_over_chunks(f: Callable, rows, n: int):
-    """Sum of `f(chunk)` over chunks of a pytree of arrays with `n` rows each."""
+def sum_over_chunks(f: Callable, rows, *whole):
+    """Sum of `f(chunk, *whole)` over chunks of a pytree of arrays of as many rows each.
+
+    Of rows that lie in shards each device sums its own, and the sums are added.
+    """
+    own = lambda rows, *whole: shard_sum(_sum_over_chunks(lambda r: f(r, *whole), rows))
+    return each_shard(own, rows, *whole)
+
+
+def _sum_over_chunks(f, rows):
+    n = jax.tree.leaves(rows)[0].shape[0]
     take = lambda start, size: jax.tree.map(
         lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), rows
     )
@@ -34,10 +44,10 @@ def sum_over_chunks(f: Callable, rows, n: int):
     if not chunks:
         return f(rows)
     add = lambda a, b: jax.tree.map(jnp.add, a, b)
-    step = lambda total, i: (add(total, f(take(i * size, size))), None)
-    total = f(take(0, size))
-    total, _ = jax.lax.scan(step, total, jnp.arange(1, chunks, dtype=jnp.int32))
-    return add(total, f(take(chunks * size, tail))) if tail else total
+    step = lambda sums, i: (add(sums, f(take(i * size, size))), None)
+    sums = f(take(0, size))
+    sums, _ = jax.lax.scan(step, sums, jnp.arange(1, chunks, dtype=jnp.int32))
+    return add(sums, f(take(chunks * size, tail))) if tail else sums
 
 
 def block_edges(dims: Sequence[int]) -> tuple[int, ...]:

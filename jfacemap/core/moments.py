@@ -15,10 +15,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from .gram import block_edges, mirror, sum_over_chunks, upper_products
 from .linalg import matmul, root
+from .mesh import each_shard, over_all, shard_sum, Shards, spread
 from .monoid import merges
 from .precision import in_float64, widen, zeros_wide
 from .types import as_array, Numeric
@@ -115,15 +117,17 @@ def pair_moments(
     weights: Float[Numeric, " n"] | None = None,
     *,
     precision: str = "float64",
+    mesh: Mesh | None = None,
 ) -> PairMoments:
     """Moments of one batch of pairs.
 
     Rows of zero weight (padding, NaN) leave no trace, and no derivative; a NaN in any
-    other row makes the moments NaN. `precision` as in `joint_moments`. Raises
+    other row makes the moments NaN. `precision` and `mesh` as in `joint_moments`. Raises
     `ValueError` if rows do not pair up.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    return _pair_moments(x, y, weights, narrow=_is_narrow(precision))
+    (x, y), weights, shards = _on(mesh, (x, y), weights)
+    return _pair_moments(x, y, weights, narrow=_is_narrow(precision), shards=shards)
 
 
 def joint_moments(
@@ -132,6 +136,7 @@ def joint_moments(
     *,
     names: Sequence[str] | None = None,
     precision: str = "float64",
+    mesh: Mesh | None = None,
 ) -> JointMoments:
     """Moments of N models' embeddings of the same n rows, from one pass.
 
@@ -141,10 +146,17 @@ def joint_moments(
     `precision="float32"` multiplies chunks in float32 and sums them in float64: about
     twice as fast, for spaces of condition number up to some 100 (see `jfm.diagnose`):
     maps err by about `5e-8 condition**2`, by default by about `1e-16 condition**2`.
+
+    Rows that lie in shards over a mesh (`NamedSharding`, `EmbeddingStore.on_mesh`) stay
+    there: each device sums its own, and sums of D columns travel, D^2 numbers. `mesh`
+    spreads the rows over all its devices first, and says so within `jit`, where arrays do
+    not know how they lie.
     """
     embeddings, names = as_named(embeddings, names)
     embeddings, weights = as_rows(embeddings, names, weights)
-    leaves = _joint_moments(embeddings, weights, narrow=_is_narrow(precision))
+    embeddings, weights, shards = _on(mesh, embeddings, weights)
+    narrow = _is_narrow(precision)
+    leaves = _joint_moments(embeddings, weights, narrow=narrow, shards=shards)
     dims = tuple(x.shape[1] for x in embeddings)
     return JointMoments(*leaves, dims=dims, names=names)
 
@@ -180,6 +192,14 @@ def as_rows(embeddings: Sequence, names: Sequence[str], weights) -> tuple[tuple,
     return embeddings, weights
 
 
+def _on(mesh: Mesh | None, rows: tuple, weights) -> tuple[tuple, Any, Shards | None]:
+    """Rows and weights on a mesh, if there is one, and how they lie there."""
+    if mesh is None:
+        return rows, weights, None
+    rows, weights = spread(rows, weights, mesh)
+    return rows, weights, over_all(mesh, rows[0].shape[0])
+
+
 def _is_narrow(precision: str) -> bool:
     if precision not in ("float64", "float32"):
         raise ValueError(f"precision is 'float64' or 'float32', got {precision!r}.")
@@ -199,11 +219,10 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
     Last come the diagonal entries of the scatter past the edges. Rows are taken about a
     rough mean of a few of them, so that nothing cancels when the true mean is known.
     """
-    n = blocks[0].shape[0]
     work = jnp.dtype(jnp.float32) if narrow else dtype
     rough = _rough_mean(blocks, weights, work)
 
-    def sums(rows):
+    def sums(rows, rough):
         blocks, w = rows
         z = jnp.concatenate([widen(b, work) for b in blocks], axis=1) - rough[None]
         if w is None:
@@ -219,7 +238,7 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
         squares = jnp.sum(z[:, edges[-1] :] ** 2, axis=0)
         return widen((count, mass, first, squares, upper_products(z, edges)), dtype)
 
-    count, mass, first, squares, upper = sum_over_chunks(sums, (blocks, weights), n)
+    count, mass, first, squares, upper = sum_over_chunks(sums, (blocks, weights), rough)
     step = first / jnp.where(mass > 0, mass, 1)
     rows = edges[-1]
     scatter = mirror(upper, edges) - mass * jnp.outer(step[:rows], step)
@@ -230,13 +249,19 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
 
 def _rough_mean(blocks, weights, dtype):
     """The mean of some 256 rows spread over all, of those of nonzero weight."""
-    stride = max(1, blocks[0].shape[0] // 256)
-    some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
-    if weights is None:
-        return jnp.sum(some, axis=0) / max(some.shape[0], 1)
-    used = weights[::stride, None] != 0
-    number = jnp.sum(used, dtype=dtype)
-    return jnp.sum(jnp.where(used, some, 0), axis=0) / jnp.maximum(number, 1)
+
+    def sums(rows):
+        blocks, weights = rows
+        stride = max(1, blocks[0].shape[0] // 256)
+        some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
+        if weights is None:
+            return shard_sum((jnp.sum(some, axis=0), jnp.asarray(some.shape[0], dtype)))
+        used = weights[::stride, None] != 0
+        number = jnp.sum(used, dtype=dtype)
+        return shard_sum((jnp.sum(jnp.where(used, some, 0), axis=0), number))
+
+    some, number = each_shard(sums, (blocks, weights))
+    return some / jnp.maximum(number, 1)
 
 
 def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:

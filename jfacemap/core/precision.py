@@ -22,6 +22,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
+from .mesh import laid_out, placed, Shards
+
 
 class Wide(eqx.Module):
     """The unevaluated sum `high + low`: twice the digits of its dtype.
@@ -80,18 +82,23 @@ def in_float64(kernel, *, wide: bool = False, without=None, static=()):
     or chunk by chunk), array pytrees, and the keywords named in `static`. Its float
     results come back in `outer_dtype(*args)`, or as `Wide` if `wide`. Platforms without
     float64 run `without`, or the same kernel, in float32.
+
+    The kernel is told where rows lie that are spread over a mesh (`each_shard`): as their
+    arrays have it, or `shards`.
     """
 
-    @ft.partial(jax.jit, static_argnames=static)
-    def call(*args, **options):
+    @ft.partial(jax.jit, static_argnames=("shards", *static))
+    def compiled(*args, shards, **options):
         outer = outer_dtype(args)
         finish = ft.partial(_split if wide else _narrow, dtype=outer)
 
         def with_float64(*args):
-            return finish(kernel(jnp.dtype(jnp.float64), *args, **options))
+            with placed(shards):
+                return finish(kernel(jnp.dtype(jnp.float64), *args, **options))
 
         def without_float64(*args):
-            return finish((without or kernel)(outer, *args, **options))
+            with placed(shards):
+                return finish((without or kernel)(outer, *args, **options))
 
         if outer == jnp.float64:
             return with_float64(*args)
@@ -99,6 +106,10 @@ def in_float64(kernel, *, wide: bool = False, without=None, static=()):
         return jax.lax.platform_dependent(
             *args, cpu=scoped, cuda=scoped, rocm=scoped, default=without_float64
         )
+
+    def call(*args, shards: Shards | None = None, **options):
+        args, found = laid_out(args)
+        return compiled(*args, shards=shards or found, **options)
 
     return call
 

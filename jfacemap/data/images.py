@@ -31,11 +31,13 @@ class Images:
     - `names`: of the files, as given or within their folder; of an array, positions
     - `read(i)`: the i-th as a `PIL.Image` of 8 bits, upright; any exception if it cannot
     - `folders`: of a folder's images, the folder that each lies in, relative to it
+    - `array`: the array, if they are of one: its positions do not tell whose they are
     """
 
     names: list[str] | list[int]
     read: Callable[[int], Any]
     folders: list[str] | None = None
+    array: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,9 +118,8 @@ def _of_array(images: np.ndarray, what: str) -> Images:
         raise InputError(f"{what} holds no images: its shape is {shape}.")
     image = need("PIL.Image", "images")
     one = lambda i: images[i, ..., 0] if shape[3:] == (1,) else images[i]
-    return Images(
-        list(range(len(images))), lambda i: image.fromarray(np.ascontiguousarray(one(i)))
-    )
+    read = lambda i: image.fromarray(np.ascontiguousarray(one(i)))
+    return Images(list(range(len(images))), read, array=images)
 
 
 def _read_file(path: Path) -> Any:

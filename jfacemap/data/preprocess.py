@@ -28,8 +28,8 @@ class Preprocess:
     - `crop`: the part of the shorter side that a centred crop of the shape of `size`
       keeps, as 0.875 for 224 of 256 pixels; None: all of the image, stretched to `size`
 
-    Images that have that size already are not resampled. Those that are come through
-    Pillow's bilinear filter, which covers all pixels when it shrinks.
+    Without `crop`, images that have that size already are not resampled. Those that are
+    come through Pillow's bilinear filter, which covers all pixels when it shrinks.
     """
 
     size: tuple[int, int] | None = None
@@ -108,18 +108,24 @@ def fit_input(
     and number of channels that are declared. Raises `ValueError` if a `Preprocess` is of
     another size, layout or number of channels, or if no size is known.
     """
+    if not isinstance(wanted, str | Preprocess):
+        some = ", ".join(presets)
+        raise ValueError(f"preprocess is a Preprocess or one of {some}; got {wanted!r}.")
     given = preset(wanted) if isinstance(wanted, str) else wanted
-    fitted = given if dims is None else _declared(given, dims)
+    fitted = given if dims is None else declared(given, dims)
     if fitted.size is None:
         raise ValueError(
             "The model does not say which size of images it takes: give it, as "
-            "Preprocess(size=(112, 112), ...)."
+            "Preprocess(size=(112, 112), ...) or, to the command, --size 112 112."
         )
     free = dataclasses.replace(given, size=given.size or fitted.size)
     if not isinstance(wanted, str) and fitted != free:
         differ = [f for f in ("size", "color", "layout") if _of(fitted, f) != _of(free, f)]
         ours, theirs = ({f: _of(p, f) for f in differ} for p in (free, fitted))
-        raise ValueError(f"The model takes images of {theirs}; preprocess gives {ours}.")
+        raise ValueError(
+            f"The model takes images of {theirs}; preprocess gives {ours}: change it, or "
+            "name a preset, which takes what the model declares."
+        )
     return fitted
 
 
@@ -127,7 +133,8 @@ def _of(p: Preprocess, field: str) -> Any:
     return getattr(p, field)
 
 
-def _declared(p: Preprocess, dims: Sequence[int | str | None]) -> Preprocess:
+def declared(p: Preprocess, dims: Sequence[int | str | None]) -> Preprocess:
+    """`p` with the size, layout and channels that sizes `dims` of an input say."""
     if len(dims) != 4:
         raise ValueError(f"A model of images has an input of four axes; got {tuple(dims)}.")
     layout = p.layout

@@ -18,12 +18,12 @@ from .arrays import InputError, Spec
 from .store_check import store_dtype
 from .store_column import as_column, check_columns, column_kind
 from .store_commit import Writer
-from .store_convert import export_rows, import_rows, open_source
+from .store_convert import export_rows, import_rows, open_rest, open_source
 from .store_mesh import Axis, MeshRows, read_onto_mesh
-from .store_place import Location, new_place, open_place
+from .store_place import Location, new_place, open_place, remove
 from .store_read import as_rows_index, as_span, read_batches
-from .store_reader import embeddings, open_reader, Reader
-from .store_record import load_record, plain_metadata, Record
+from .store_reader import embeddings, is_there, open_reader, Reader
+from .store_record import plain_metadata, Record
 
 
 chunk_bytes = 2**22
@@ -105,8 +105,11 @@ class EmbeddingStore:
 
     @classmethod
     def exists(cls, place: Location) -> bool:
-        """Whether there is a store to open, be it one that was never finished."""
-        return load_record(open_place(place))[0] is not None
+        """Whether there is a store to open, be it one that was never finished.
+
+        So is a plain zarr array, to read. `InputError` if what is there cannot be opened.
+        """
+        return is_there(open_place(place))
 
     @classmethod
     def from_file(
@@ -122,11 +125,15 @@ class EmbeddingStore:
         """A new store of the rows of `X.npy`, `X.npz:key` or `X.safetensors:key`.
 
         Only an array of an `.npz` is ever whole in memory. `columns`: {name: values (n,)},
-        integers, floats or strings. `dtype` as in `create`, by default that of the file,
-        float32 for float64. The store comes open for reading.
+        integers, floats or strings. They and `metadata` are by default those that `to_file`
+        wrote into `X.npz:embeddings`, and none of other files. `dtype` as in `create`, by
+        default that of the file, float32 for float64. The store comes open for reading; if
+        that fails, as for NaN, nothing is left of it.
         """
-        rows = open_source(spec)
-        values = {name: np.asarray(v) for name, v in (columns or {}).items()}
+        rows, (rest, about) = open_source(spec), open_rest(spec)
+        columns = rest if columns is None else columns
+        metadata = about if metadata is None else metadata
+        values = {name: np.asarray(v) for name, v in columns.items()}
         kinds = {name: column_kind(name, v) for name, v in values.items()}
         values = {
             name: as_column(name, k, values[name], rows.shape[0])
@@ -135,8 +142,13 @@ class EmbeddingStore:
         if dtype is None:
             dtype = "float32" if rows.dtype == np.float64 else rows.dtype
         new = dict(dtype=dtype, columns=kinds, metadata=metadata, chunk_rows=chunk_rows)
-        with cls.create(place, rows.shape[1], **new) as store:
-            import_rows(store, rows, values)
+        store = cls.create(place, rows.shape[1], **new)
+        try:
+            with store:
+                import_rows(store, rows, values)
+        except BaseException:
+            remove(store._inner.place)
+            raise
         return cls.open(place)
 
     def to_file(

@@ -36,6 +36,21 @@ def open_source(spec: Spec) -> RowSource:
     return ArrayRows(array)
 
 
+def open_rest(spec: Spec) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The columns and metadata in a `.npz` that `to_file` wrote; none of another file."""
+    path, key = split_spec(spec)
+    if path.suffix.lower() != ".npz" or key not in (None, embeddings):
+        return {}, {}
+    readers = open_arrays(path).items()
+    arrays = {name: read() for name, read in readers if name != embeddings}
+    about = arrays.pop("metadata", None)
+    try:
+        metadata = json.loads(str(about)) if about is not None and not about.shape else None
+    except ValueError:
+        metadata = None
+    return (arrays, metadata) if isinstance(metadata, dict) else ({}, {})
+
+
 def import_rows(store: Any, rows: RowSource, columns: Mapping[str, np.ndarray]) -> None:
     """Append all rows, with their columns, to a store."""
     start = 0
@@ -119,7 +134,7 @@ def _write_npz(store: Any, path: Path, names: tuple[str, ...]) -> None:
         with members.open(f"{embeddings}.npy", "w", force_zip64=True) as file:
             _write_array(file, store)
         values = {name: store.column(name) for name in names}
-        if store.metadata and "metadata" not in values:
+        if "metadata" not in values:  # tells what this file is, too
             values["metadata"] = np.array(json.dumps(store.metadata))
         for name, array in values.items():
             with members.open(f"{name}.npy", "w", force_zip64=True) as file:

@@ -6,6 +6,7 @@ import functools as ft
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -101,6 +102,17 @@ def new_place(location: Location) -> Place:
             f"{place.name} is not empty, it holds {sorted(found)[0]}: give a new name."
         )
     return place
+
+
+def remove(place: Place) -> None:
+    """Delete all that is in a place."""
+    import tensorstore as ts
+
+    with explained(f"{place.name} cannot be removed"):
+        if place.folder is not None:
+            shutil.rmtree(place.folder)
+        else:
+            place.kv.delete_range(ts.KvStore.KeyRange()).result()
 
 
 @ft.cache

@@ -54,10 +54,24 @@ def open_reader(place: Place) -> Reader:
             raise foreign(place) if place.read_json(".zgroup")[0] else missing(place)
         attributes, _ = place.read_json(".zattrs")
         return _open_foreign(place, "zarr", attributes)
-    if isinstance(tree, dict) and tree.get("node_type") == "array":
+    if _is_array(tree):
         return _open_foreign(place, "zarr3", tree.get("attributes"))
     record = parse_record(place, tree)
     return Reader(place, record, open_arrays(place, record))
+
+
+def is_there(place: Place) -> bool:
+    """Whether there is what `open_reader` opens; its errors for the damaged and foreign."""
+    tree, _ = place.read_json(key)
+    if tree is None:
+        return place.read_json(".zarray")[0] is not None
+    if not _is_array(tree):
+        parse_record(place, tree)
+    return True
+
+
+def _is_array(tree: Any) -> bool:
+    return isinstance(tree, dict) and tree.get("node_type") == "array"
 
 
 def read_arrays(

@@ -12,6 +12,7 @@ from .match_points import settle
 from .match_tar import tar_from_points
 from .match_tiles import count_bins, count_inside, Progress
 from .rules import check_rule
+from .subjects import code_sides
 from .target import check_fars
 from .templates import Templates
 
@@ -44,17 +45,18 @@ def cross_match(
       same subjects, one a map, each compared with the gallery.
     - `gallery_subjects (m,)`, `probe_subjects (n,)`: who each template shows. A
       comparison of one subject is genuine.
-    - `fars`: targets, plain numbers from 0 to 1.
+    - `fars`: targets, plain numbers from 0 to 1; none, if only the counts are wanted.
     - `rule`: as in `tar_at_far`.
     - `progress`: called with (tiles done, tiles in this pass) after each tile.
 
-    Scores are inner products. Results are bit-equal to `tar_at_far` of the same scores:
-    a first pass counts them in bins, a second one looks into the bins that hold a
-    threshold (a third, rarely, beside them). Memory is that of the vectors, a tile of 4
-    million scores and the counts: a billion comparisons take no more than a million.
+    Scores are inner products, in float32 whatever the vectors are. Results are bit-equal
+    to `tar_at_far` of the same scores: a first pass counts them in bins, a second one looks
+    into the bins that hold a threshold (a third, rarely, beside them). Memory is that of
+    the vectors, a tile of 4 million scores and the counts: a billion comparisons take no
+    more than a million.
     Driven from the host. Comparisons spread over processes or files: `count_matches`.
-    Raises `ValueError` on shapes that do not match, an unknown
-    rule, or targets that are no rates.
+    Raises `ValueError` on shapes that do not match, subjects of which one side are
+    numbers and the other strings, an unknown rule, or targets that are no rates.
     """
     check_rule(rule)
     several = not isinstance(probes, Templates)
@@ -91,5 +93,4 @@ def code_people(gallery, each, gallery_subjects, probe_subjects):
                 f"Probes {templates.vectors.shape} do not compare with a gallery "
                 f"{gallery.vectors.shape}: map one side, and keep the same probes."
             )
-    _, code = np.unique(np.concatenate(sides), return_inverse=True)
-    return np.split(code.astype(np.int32), [len(sides[0])])
+    return code_sides(*sides)

@@ -1,5 +1,6 @@
 """Identification: each probe searched in a gallery (IJB 1:N; paper 000, section 3.1)."""
 
+import functools as ft
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -9,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..core.linalg import matmul
+from ..core.mesh import each_shard, everywhere, placed
+from .subjects import code_sides
 from .tar import tar_at_far, TarAtFar
 from .templates import Templates
 
@@ -26,6 +29,8 @@ class Identification(eqx.Module):
       all others
     - `open_set`: the true positive identification rate (`.tar`) at each target false
       positive identification rate (`.far` achieved, `.threshold`)
+    - `gallery_size`: people in the gallery
+    - `within`: ranks that count for the open set; None for all
     """
 
     mated: Bool[np.ndarray, " n"]
@@ -34,6 +39,7 @@ class Identification(eqx.Module):
     best_score: Float[np.ndarray, " n"]
     open_set: TarAtFar | None
     gallery_size: int = eqx.field(static=True)
+    within: int | None = eqx.field(static=True, default=None)
 
     def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
         """Share of mated probes whose mate is among the first `ranks`; NaN without any."""
@@ -42,6 +48,15 @@ class Identification(eqx.Module):
         hits = (found > 0) & (found <= ranks[..., None])
         with np.errstate(invalid="ignore"):
             return np.asarray(hits.sum(-1) / np.float64(found.size))
+
+    @property
+    def open_scores(self) -> Float[np.ndarray, " n"]:
+        """What thresholds are held against: a mate's score (NaN beyond `within`), or the
+        best score of a probe without one."""
+        mate = self.mate_score
+        if self.within is not None:
+            mate = np.where(self.rank <= self.within, mate, np.nan)
+        return np.where(self.mated, mate, self.best_score)
 
     @property
     def cmc(self) -> Float[np.ndarray, " r"]:
@@ -81,9 +96,10 @@ def identify(
       follows `rule` of `tar_at_far`.
     - `within`: count a mate for TPIR only among the first `within` ranks.
 
-    A mate's rank is 1 plus the templates of others that score at least as much: ties count
+    A mate's rank is 1 plus the other subjects who score at least as much: ties count
     against it. NaN is never a hit. Without probes of both kinds `open_set` is None. Raises
-    `ValueError` on shapes that do not match.
+    `ValueError` on shapes that do not match, or subjects of which one side are numbers and
+    the other strings.
     """
     sides = (gallery, gallery_subjects), (probes, probe_subjects)
     for templates, subjects in sides:
@@ -97,36 +113,57 @@ def identify(
             f"Probes {probes.vectors.shape} do not compare with a gallery "
             f"{gallery.vectors.shape}: map one side."
         )
-    m = len(gallery.ids)
-    both = np.concatenate([np.asarray(gallery_subjects), np.asarray(probe_subjects)])
-    _, code = np.unique(both, return_inverse=True)
-    code = code.astype(np.int32)
-    mate, best, rank = _search(gallery.vectors, probes.vectors, code[:m], code[m:])
-    mated = np.isin(code[m:], code[:m])
-    open_set = None
-    if mated.any() and not mated.all():
-        counted = mate if within is None else np.where(rank <= within, mate, np.nan)
-        scores = np.where(mated, counted, best)
-        open_set = tar_at_far(scores, mated, fpirs, rule=rule)
-    return Identification(mated, rank, mate, best, open_set, len(np.unique(code[:m])))
+    known, searched = code_sides(gallery_subjects, probe_subjects)
+    people, left = np.unique(known, return_inverse=True)
+    at = np.searchsorted(people, searched)
+    mated = people[np.minimum(at, len(people) - 1)] == searched
+    right = np.where(mated, at, -1).astype(np.int32)
+    mate, best, rank = _search(
+        gallery.vectors, probes.vectors, left.astype(np.int32), right, len(people)
+    )
+    found = Identification(mated, rank, mate, best, None, len(people), within)
+    if not mated.any() or mated.all():
+        return found
+    open_set = tar_at_far(found.open_scores, mated, fpirs, rule=rule)
+    return Identification(mated, rank, mate, best, open_set, len(people), within)
 
 
-def _search(gallery, probes, left, right):
-    """Best mate, best other, and rank of the mate, of each probe, tile by tile."""
-    size = max(1, min(len(probes), tile_scores // len(gallery)))
+def _search(gallery, probes, left, right, people: int):
+    """Best mate, best other, and rank of the mate, of each probe, tile by tile.
+
+    `left (m,)` and `right (n,)` number the gallery's people; -1 is none of them.
+    """
+    (gallery, probes), shards = everywhere((gallery, probes))
+    devices = 1 if shards is None else shards.number
+    size = max(1, min(-(-len(probes) // devices), tile_scores // len(gallery))) * devices
+    shards = None if shards is None else shards._replace(n=size)
     parts = []
     for start in range(0, len(probes), size):
         rows, who = probes[start : start + size], right[start : start + size]
         fill = size - len(who)  # one shape, one program
         rows = jnp.pad(jnp.asarray(rows), ((0, fill), (0, 0)))
-        found = _search_tile(gallery, rows, left, np.pad(who, (0, fill)))
-        parts.append([np.asarray(x)[: len(who)] for x in found])
+        found = _search_tile(
+            gallery, rows, left, np.pad(who, (0, fill)), people=people, shards=shards
+        )
+        parts.append([np.asarray(x)[: len(who)] for x in everywhere(found)[0]])
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
-@jax.jit
-def _search_tile(gallery, probes, left, right):
+@ft.partial(jax.jit, static_argnames=("people", "shards"))
+def _search_tile(gallery, probes, left, right, *, people: int, shards=None):
+    def search(rows, gallery, left):
+        return _search_rows(gallery, rows[0], left, rows[1], people)
+
+    with placed(shards):
+        rows = probes, jnp.asarray(right)
+        return each_shard(search, rows, gallery, jnp.asarray(left), gives_rows=True)
+
+
+def _search_rows(gallery, probes, left, right, people: int):
     scores = matmul(probes, gallery.T)
+    if people < gallery.shape[0]:
+        scores = jax.ops.segment_max(scores.T, left, people).T
+        left = jnp.arange(people, dtype=jnp.int32)
     same = right[:, None] == left[None]
     mate = jnp.max(jnp.where(same, scores, -jnp.inf), axis=1)
     best = jnp.max(jnp.where(same, -jnp.inf, scores), axis=1)

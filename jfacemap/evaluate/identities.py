@@ -4,6 +4,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Int
 
+from .subjects import code_sides
+
 
 class IdentityPairs(eqx.Module):
     """Pairs by the identities they join; host arrays, shared by all score tables.
@@ -41,15 +43,14 @@ def identity_pairs(
 
     Labels of the two sides are numbers or strings that broadcast to the shape of the
     scores: `(labels[:, None], labels[None])` for all pairs of rows. Pairs that are not
-    `valid` do not count. Raises `ValueError` if shapes do not match or a kind is missing.
+    `valid` do not count. Raises `ValueError` if shapes do not match, a kind is missing, or
+    one side has numbers and the other strings.
     """
     a, b = np.asarray(identity_a), np.asarray(identity_b)
     shape = np.broadcast_shapes(a.shape, b.shape)
     if valid is not None and np.shape(valid) != shape:
         raise ValueError(f"Pairs are {shape}, but valid is {np.shape(valid)}.")
-    _, label = np.unique(np.concatenate([a.ravel(), b.ravel()]), return_inverse=True)
-    spread = lambda rows, like: np.broadcast_to(rows.reshape(like.shape), shape).ravel()
-    ends = np.stack([spread(label[: a.size], a), spread(label[a.size :], b)])
+    ends = np.stack([np.broadcast_to(x, shape).ravel() for x in code_sides(a, b)])
     position = np.arange(ends.shape[1]) if valid is None else np.flatnonzero(valid)
     present, ends = np.unique(ends[:, position], return_inverse=True)
     low, high = np.sort(ends, axis=0)

@@ -47,8 +47,10 @@ class MatchCounts(eqx.Module):
         """The operating points at the edges of bins: exact counts at those thresholds.
 
         Bins are 1/128 of a score wide and have 65,536 edges; a few scores share each. The
-        curve between edges is that of `roc_curve` on the scores themselves. For DET plots
-        take `far` and `1 - tar`.
+        curve between edges is that of `roc_curve` on the scores themselves: `tar_at` takes
+        the strictest edge above what `cross_match` finds, and `equal_error_rate` is that
+        of the nearest edge, off by up to what a bin there accepts. For DET plots take
+        `far` and `1 - tar`.
         """
 
         def fall(x):

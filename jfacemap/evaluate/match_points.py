@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .match_counts import bins, FineCounts, MatchCounts
+from .target import count_limits
 
 
 looked_at = 8
@@ -63,15 +64,6 @@ def read_points(counts: MatchCounts, fine: FineCounts | None) -> Points:
         n_genuine=int(counts.genuine.sum()),
         n_impostor=int(counts.impostor.sum()),
     )
-
-
-def count_limits(n: int, fars: np.ndarray) -> np.ndarray:
-    """The largest k with k / n <= far in float64, by target; 0 without pairs."""
-    if n == 0:
-        return np.zeros(fars.shape, np.int64)
-    limits = np.floor(fars * n).astype(np.int64)
-    limits = np.where(limits / n > fars, limits - 1, limits)  # the product has rounded
-    return np.where((limits + 1) / n <= fars, limits + 1, limits)
 
 
 def choose(points: Points, target: float, rule: str) -> Choice:

@@ -57,8 +57,8 @@ def count_matches(
       within a part.
     - `inside`: bins, as `bins_in_doubt` names them, whose scores are told apart.
 
-    The same vectors must give the same scores in both passes: take the same parts on the
-    same machines. Raises `ValueError` on shapes that do not match.
+    Scores are float32. The same vectors must give the same scores in both passes: take the
+    same parts on the same machines. Raises `ValueError` as `cross_match` does.
     """
     people = code_people(gallery, [probes], gallery_subjects, probe_subjects)
     if inside is None:
@@ -75,9 +75,15 @@ def bins_in_doubt(
 ) -> list[int]:
     """Bins to count inside before `tar_of_counts` can be exact; none if it is already.
 
-    Those of `fine` are among them: a further pass replaces it.
+    Those of `fine` are among them: a further pass replaces it. Counts are of one map:
+    `ValueError` for those of several, as of targets that are no rates.
     """
     check_rule(rule)
+    if counts.genuine.ndim > 1:
+        raise ValueError(
+            f"Counts of several maps, {counts.genuine.shape[:-1]}: take those of one, as "
+            "by jax.tree.map(lambda x: x[0], counts)."
+        )
     points = read_points(counts, fine)
     doubt = in_doubt(points, check_fars(fars).ravel().tolist(), rule)
     known = set() if fine is None else set(fine.bins.tolist())
@@ -93,7 +99,8 @@ def tar_of_counts(
 ) -> TarAtFar:
     """TAR at each target from merged counts: exactly `tar_at_far` of all the scores.
 
-    Raises `ValueError` if `fine` lacks a bin that may hide a threshold.
+    Raises `ValueError` if `fine` lacks a bin that may hide a threshold, or where
+    `bins_in_doubt` does.
     """
     missing = bins_in_doubt(counts, fars, fine, rule=rule)
     if missing:

@@ -4,8 +4,8 @@ import numpy as np
 
 from .accepts import TarAtFar
 from .match_counts import scores_of
-from .match_points import choose, count_limits, Points
-from .target import far_words
+from .match_points import choose, Points
+from .target import count_limits, far_words
 
 
 def tar_from_points(each: list[Points], n_nan, fars, rule: str, shape) -> TarAtFar:
@@ -15,9 +15,8 @@ def tar_from_points(each: list[Points], n_nan, fars, rule: str, shape) -> TarAtF
     fields = {k: [] for k in ("genuine", "impostor", "key", "limit", "next", "zero", "n")}
     for points in each:
         choices = [choose(points, target, rule) for target in targets.tolist()]
-        at, beside = (
-            np.array([c.at for c in choices]), np.array([c.beside for c in choices])
-        )  # fmt: skip
+        at = np.array([c.at for c in choices], int)  # of none too
+        beside = np.array([c.beside for c in choices], int)
         fields["genuine"].append(points.genuine[at])
         fields["impostor"].append(points.impostor[at])
         fields["key"].append(points.key[at])

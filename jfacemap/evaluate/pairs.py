@@ -7,6 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Int, UInt
 
+from ..core.mesh import shard_sum
 from ..core.types import as_array
 from .selection import sortable
 
@@ -25,7 +26,7 @@ def read_pairs(scores, genuine, valid) -> Pairs:
     """Keys and counts of flattened pairs; those not `valid` are in no class."""
     key, is_genuine = sortable(scores).ravel(), jnp.asarray(genuine).ravel()
     valid = jnp.ones(key.shape, bool) if valid is None else jnp.asarray(valid).ravel()
-    count = lambda which: jnp.sum(which, dtype=jnp.int32)
+    count = lambda which: shard_sum(jnp.sum(which, dtype=jnp.int32))
     keep = lambda which: jnp.where(which, key, jnp.zeros_like(key))
     is_genuine, is_impostor = valid & is_genuine, valid & ~is_genuine
     return Pairs(

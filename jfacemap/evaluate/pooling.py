@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap, RotationMap
+from ..core.mesh import each_shard, laid_out, placed, shard_sum
 from ..core.types import as_array, Numeric
 from .floats import at_least_float32
 from .templates import Grouping, Templates
@@ -48,7 +49,7 @@ def pool_templates(
     Jits, and vmaps over `embeddings`. Raises `ValueError` if rows do not match.
     """
     embeddings, weights = _check(embeddings, grouping, weights)
-    (total,) = _total((None,), embeddings, grouping, weights, scale=normalize_images)
+    (total,) = _total_of((None,), embeddings, grouping, weights, normalize_images)
     return _templates(grouping, total)
 
 
@@ -115,7 +116,7 @@ def pool_mapped(
     late = [each for each, first in zip(maps, early, strict=True) if not first]
     # The unmapped sum comes along in the same pass where some map wants it.
     wanted = (None, *late) if any(early) else tuple(late)
-    totals = list(_total(wanted, embeddings, grouping, weights, scale=normalize_images))
+    totals = list(_total_of(wanted, embeddings, grouping, weights, normalize_images))
     base = totals.pop(0) if any(early) else None
     share = _mass(grouping, weights) if any(early) else None
     pooled = []
@@ -141,26 +142,48 @@ def _check(embeddings, grouping, weights):
     return embeddings, weights
 
 
-@ft.partial(jax.jit, static_argnames="scale")
-def _total(maps, embeddings, grouping, weights, *, scale) -> tuple[Array, ...]:
+def _total_of(maps, embeddings, grouping, weights, scale: bool) -> tuple[Array, ...]:
     """`sum_i w_i f(x_i) / c_i` by template, for each map f; None is the identity."""
-    n, templates = embeddings.shape[0], len(grouping.ids)
+    (embeddings, weights), shards = laid_out((embeddings, weights))
+    return _total(maps, embeddings, grouping, weights, scale=scale, shards=shards)
+
+
+@ft.partial(jax.jit, static_argnames=("scale", "shards"))
+def _total(maps, embeddings, grouping, weights, *, scale, shards) -> tuple[Array, ...]:
+    order, segment, count = grouping.order, grouping.segment, grouping.count
+    if shards is not None and order is not None:
+        # Rows stay where they lie: each is told its template, none is moved to it.
+        place = lambda x: jnp.zeros_like(x).at[order].set(x)
+        segment, count = place(jnp.asarray(segment)), place(jnp.asarray(count))
+        order, is_sorted = None, False
+    else:
+        is_sorted = True
+    rows = embeddings, weights, order, segment, count
+    options = {"templates": len(grouping.ids), "scale": scale, "is_sorted": is_sorted}
+    one = lambda rows, maps: shard_sum(_sum(maps, *rows, **options))
+    with placed(shards):
+        return each_shard(one, rows, maps)
+
+
+def _sum(maps, embeddings, weights, order, segment, count, *, templates, scale, is_sorted):
+    """The sums of some rows, chunk by chunk."""
+    n = embeddings.shape[0]
     dtype = at_least_float32(jnp.zeros((), embeddings.dtype)).dtype
     size = min(n, chunk_rows)
 
     def rows_of(start):
         take = lambda x: jax.lax.dynamic_slice_in_dim(x, start, size)
-        if grouping.order is None:
+        if order is None:
             return take(embeddings), None if weights is None else take(weights)
-        order = take(jnp.asarray(grouping.order))
-        return embeddings[order], None if weights is None else weights[order]
+        rows = take(jnp.asarray(order))
+        return embeddings[rows], None if weights is None else weights[rows]
 
     def add(totals, first, fresh):
         """Add rows `start...` of which those before `fresh` have been added already."""
         take = lambda x: jax.lax.dynamic_slice_in_dim(jnp.asarray(x), first, size)
         x, w = rows_of(first)
-        x, segment = at_least_float32(x), take(grouping.segment)
-        share = 1 / take(grouping.count).astype(dtype)
+        x, into = at_least_float32(x), take(segment)
+        share = 1 / take(count).astype(dtype)
         share = jnp.where(jnp.arange(size, dtype=jnp.int32) >= fresh - first, share, 0)
         if w is not None:
             share = share * w.astype(dtype)
@@ -169,8 +192,9 @@ def _total(maps, embeddings, grouping, weights, *, scale) -> tuple[Array, ...]:
         def one(m, total):
             y = x if m is None else m(x)
             factor = share * _inverse_length(y) if scale else share
-            return total.at[segment].add(
-                y * factor[:, None], indices_are_sorted=True, mode="promise_in_bounds"
+            added = y * factor[:, None]
+            return total.at[into].add(
+                added, indices_are_sorted=is_sorted, mode="promise_in_bounds"
             )
 
         return tuple(map(one, maps, totals))

@@ -3,13 +3,14 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt
 
 from ..core.types import Numeric
 from .floats import at_least_float32, home, ratio
 from .pairs import as_pairs, at_precision_of, read_pairs
 from .selection import above_all, unsortable
-from .target import count_limit, far_words
+from .target import check_fars, count_limit, count_limits, far_words
 
 
 class RocCurve(eqx.Module):
@@ -19,7 +20,8 @@ class RocCurve(eqx.Module):
     point, repeated to keep the shape static: the repeats have no length, so neither the
     area nor a look-up can see them.
 
-    - `genuine_accepts`, `impostor_accepts (points,)`: counts, exact up to 2^31 pairs
+    - `genuine_accepts`, `impostor_accepts (points,)`: counts, exact up to 2^31 pairs; those
+      of `MatchCounts.curve` are of 64 bits
     - `thresholds (points,)`: the least score accepted; +inf for none
     - `n_genuine`, `n_impostor`: the pairs that count
     - `n_nan`: those of them whose score is NaN; never accepted, so that the curve ends
@@ -61,13 +63,20 @@ class RocCurve(eqx.Module):
         xp = home(far)
         return xp.asarray(xp.take_along_axis((far + miss) / 2, i, -1)[..., 0])
 
-    def tar_at(self, far) -> Float[Numeric, "*q"]:
+    def tar_at(self, far) -> Float[Numeric, "*cells_q"]:
         """True accept rate at the loosest threshold whose FAR is at most `far (*q,)`.
 
-        The raw value: where `far` is less than one impostor pair, the rate at no false
-        accept. Targets compare as in `tar_at_far`.
+        Of several curves `(*cells, *q)`. The raw value: where `far` is less than one
+        impostor pair, the rate at no false accept. Targets compare as in `tar_at_far`;
+        with more than 2^31 pairs give plain numbers.
         """
-        return ratio(*_genuine_at(self, far_words(far)))
+        plain = not isinstance(far, jax.Array) and home(self.impostor_accepts) is np
+        if plain:
+            return ratio(*_genuine_on_host(self, check_fars(far)))
+        look = _genuine_at
+        for _ in self.n_impostor.shape:
+            look = jax.vmap(look, (0, None))
+        return ratio(*look(self, far_words(far)))
 
 
 def roc_curve(
@@ -119,6 +128,19 @@ def _genuine_at(curve, words):
     i = jnp.searchsorted(curve.impostor_accepts, limit, side="right") - 1
     n = jnp.where(curve.n_impostor > 0, curve.n_genuine, 0)
     return jnp.where(n > 0, curve.genuine_accepts[i], 0), n
+
+
+def _genuine_on_host(curve, fars):
+    """`_genuine_at` of NumPy counts, which may pass 2^31, curve by curve."""
+    impostor, genuine = map(np.asarray, (curve.impostor_accepts, curve.genuine_accepts))
+    n_impostor, n = np.asarray(curve.n_impostor), np.asarray(curve.n_genuine)
+    found = np.zeros((*n.shape, *fars.shape), np.int64)
+    for cell in np.ndindex(n.shape):
+        limits = count_limits(int(n_impostor[cell]), fars)
+        i = np.searchsorted(impostor[cell], limits, side="right") - 1
+        found[cell] = genuine[cell][i]
+    n = np.where(n_impostor > 0, n, 0)
+    return np.where(n.reshape(n.shape + (1,) * fars.ndim) > 0, found, 0), n
 
 
 def ranked(

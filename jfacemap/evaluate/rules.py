@@ -8,6 +8,7 @@ or above its floor. Of two the first is within the target, the second beyond it.
 import jax
 import jax.numpy as jnp
 
+from ..core.mesh import shard_max
 from .roc import ranked
 from .selection import by_lanes, kth_largest
 
@@ -69,7 +70,7 @@ def _bar(keys, limits):
 def _next_below(keys, bar):
     impostor = keys[1][None]
     below = jnp.where(impostor < bar[:, None, None], impostor, 0)
-    return jnp.max(below, axis=(1, 2))
+    return shard_max(jnp.max(below, axis=(1, 2)))
 
 
 rules = {f.__name__: f for f in (strict, nearest, insightface, interpolate)}

@@ -1,5 +1,6 @@
 """Similarity scores: of chosen pairs of templates, and of all pairs of rows."""
 
+import functools as ft
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from ..core.linalg import matmul, unit
+from ..core.mesh import each_shard, everywhere, placed
 from ..core.types import as_array, Numeric
 from .floats import at_least_float32
 from .templates import Templates
@@ -118,18 +120,29 @@ def score_pairs(
         raise ValueError(
             f"The plan is of {plan.sizes} templates and these are {sizes}: plan anew."
         )
-    return _score(jnp.asarray(a.vectors), jnp.asarray(b.vectors), plan)
+    vectors, shards = everywhere((jnp.asarray(a.vectors), jnp.asarray(b.vectors)))
+    return _score(*vectors, plan, shards=shards)
 
 
-@jax.jit
-def _score(a, b, plan):
+@ft.partial(jax.jit, static_argnames="shards")
+def _score(a, b, plan, *, shards=None):
     a, b = a[plan.rows_a], b[plan.rows_b].T
+    steps = plan.start.shape[0]
+    if shards is not None:  # each device does some steps, all of them equally many
+        shards = shards._replace(n=-(-steps // shards.number) * shards.number)
 
-    def tile(start, cell):
+    def tile(start, cell, a, b):
         rows = jax.lax.dynamic_slice_in_dim(a, start, plan.rows)
         return matmul(rows, b).ravel()[cell]
 
-    scores = jax.lax.map(lambda step: tile(*step), (plan.start, plan.cell))
+    def some(steps, a, b):
+        return jax.lax.map(lambda step: tile(*step, a=a, b=b), steps)
+
+    fill = 0 if shards is None else shards.n - steps
+    pad = lambda x: jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)) if fill else x
+    with placed(shards):
+        given = jax.tree.map(pad, (plan.start, plan.cell))
+        scores = each_shard(some, given, a, b, gives_rows=True)
     return scores.ravel()[plan.position]
 
 

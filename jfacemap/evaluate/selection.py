@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt
 
+from ..core.mesh import shard_min, shard_sum
 from .floats import at_least_float32
 
 
@@ -77,8 +78,8 @@ def kth_largest(rows: UInt[Array, "r w"], k: Int[Array, " q"]) -> UInt[Array, " 
     def settle(i, found):
         trial = found | jnp.ones((), uint) << (bits - 1 - i).astype(uint)
         count = lambda total, row: jnp.where(row[None] >= trial[:, None], total + 1, total)
-        enough = jnp.sum(_fold(count, none, rows), axis=1, dtype=jnp.int32) > k
-        return jnp.where(enough, trial, found)
+        found_here = jnp.sum(_fold(count, none, rows), axis=1, dtype=jnp.int32)
+        return jnp.where(shard_sum(found_here) > k, trial, found)
 
     return jax.lax.fori_loop(0, bits, settle, jnp.zeros(k.shape, uint))
 
@@ -105,8 +106,8 @@ def accepted(
 
     start = none, none, jnp.full(shape, ceiling)
     g, i, least = _fold(step, start, keys)
-    total = ft.partial(jnp.sum, axis=1, dtype=jnp.int32)
-    return total(g), total(i), jnp.min(least, axis=1)
+    total = lambda x: shard_sum(jnp.sum(x, axis=1, dtype=jnp.int32))
+    return total(g), total(i), shard_min(jnp.min(least, axis=1))
 
 
 def _fold(step, start, rows):

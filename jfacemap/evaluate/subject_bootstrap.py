@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Key, Shaped
 from ..core.types import as_array, Numeric
 from .confidence import bootstrap_weights, TarConfidence
 from .draws import check_draws
+from .target import check_fars, count_limits
 
 
 edges_of_histogram = 4096
@@ -39,14 +40,17 @@ def subject_confidence(
     - `scores`, `genuine`, `probe_subject (P,)`: of each pair; NaN is never accepted.
     - `fars`: targets, plain numbers from 0 to 1.
 
-    Thresholds are just above one of some 4,096 impostor scores: exact where impostors in
-    reach are fewer, else a replicate's FAR falls short of its target by up to 0.3 %.
-    `tar` is by the same thresholds; `n_skipped` draws held no genuine or no impostor
-    pair. Raises `ValueError` on shapes that do not match or if a class is missing.
+    Thresholds are just above one of some 4,096 impostor scores, 0.3 % of a rank apart:
+    exact where impostors in reach are fewer, else a replicate's FAR falls short of its
+    target by what it draws of the impostors between two of them; 0.3 % of the target where
+    those are of many subjects, more where they are of one. `tar` is by the same thresholds;
+    `n_skipped` draws held no genuine or no impostor pair, and of nothing else intervals are
+    NaN. Raises `ValueError` on shapes that do not match, if a class is missing, or for
+    targets that are no rates.
     """
     check_draws(key, replicates, level)
     scores, genuine = np.asarray(as_array(scores)), np.asarray(as_array(genuine))
-    subject, fars = np.asarray(as_array(probe_subject)), np.asarray(fars, np.float64)
+    subject, fars = np.asarray(as_array(probe_subject)), check_fars(fars)
     if not scores.shape == genuine.shape == subject.shape or scores.ndim != 1:
         raise ValueError(
             "Scores, genuine flags and subjects are one a pair; got "
@@ -55,28 +59,21 @@ def subject_confidence(
     if genuine.all() or not genuine.any():
         raise ValueError(f"Of {genuine.size} pairs {genuine.sum()} are genuine: need both.")
     present, code = np.unique(subject, return_inverse=True)
-    edges = _edges(scores[~genuine], float(fars.max()))
-    place = _places(edges, scores)
-    hist = [
-        _histograms(code[which], place[which], present.size, edges.size)
-        for which in (genuine, ~genuine)
-    ]
     drawn = np.asarray(bootstrap_weights(key, present.size, replicates))
     weights = np.pad(drawn, ((1, 0), (0, 0)), constant_values=1).astype(np.float64)
-    accepts = [(weights @ h).cumsum(-1) for h in hist]
-    totals = [a[:, -1:] for a in accepts]
-    used = ((totals[0] > 0) & (totals[1] > 0))[:, 0]
-    with np.errstate(invalid="ignore"):
-        tar, far = (a / n for a, n in zip(accepts, totals, strict=True))
+    totals = [
+        weights @ np.bincount(code[which], minlength=present.size)
+        for which in (genuine, ~genuine)
+    ]
+    used = (totals[0] > 0) & (totals[1] > 0)
     flat = fars.ravel()
-    within = np.stack([(far <= target).sum(-1) - 1 for target in flat], axis=1)
-    picked = np.take_along_axis(tar, np.maximum(within, 0), axis=1)
-    picked[within < 0] = 0
+    picked = _rates_at(scores, genuine, code, weights, totals, flat)
     picked[~used] = np.nan
-    picked[:, flat * totals[1][0] < 1] = np.nan
-    picked = picked.reshape(-1, *fars.shape)
+    picked[:, count_limits(int(np.count_nonzero(~genuine)), flat) == 0] = np.nan
+    picked = picked.reshape(len(weights), *fars.shape)
     kept = picked[1:][used[1:]]
-    lower, upper = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ends = (1 - level) / 2, (1 + level) / 2
+    lower, upper = np.quantile(kept, ends, axis=0) if len(kept) else picked[[0, 0]] * np.nan
     return TarConfidence(
         tar=np.asarray(picked[0]),
         lower=np.asarray(lower),
@@ -88,11 +85,27 @@ def subject_confidence(
     )
 
 
-def _edges(impostor, share: float) -> np.ndarray:
-    """Falling impostor scores to serve as thresholds, most of them where FAR is small."""
-    impostor = impostor[~np.isnan(impostor)]
-    reach = min(impostor.size, int(2 * share * impostor.size) + edges_of_histogram)
-    best = -np.sort(-np.partition(impostor, impostor.size - reach)[-reach:])
+def _rates_at(scores, genuine, code, weights, totals, targets) -> np.ndarray:
+    """TAR `(B, q)` of each draw at the last threshold within each target."""
+    impostor = scores[~genuine & ~np.isnan(scores)]
+    n, used = impostor.size, (totals[0] > 0) & (totals[1] > 0)
+    some = int(2 * targets.max(initial=0) * n) + edges_of_histogram
+    for reach in (min(some, n), n):
+        edges = _edges(impostor, reach)
+        tar, far = _rates(scores, genuine, code, edges, weights, totals)
+        within = np.empty((len(far), targets.size), int)
+        for i, target in enumerate(targets):
+            within[:, i] = (far <= target).sum(-1) - 1
+        # A draw without the subjects of the best impostors has its threshold further down.
+        if reach == n or np.all(within[used] < edges.size - 1):
+            break
+    return np.where(within < 0, 0, np.take_along_axis(tar, np.maximum(within, 0), axis=1))
+
+
+def _edges(impostor, reach: int) -> np.ndarray:
+    """Falling scores of the best `reach` impostors to serve as thresholds."""
+    last = impostor.size - reach
+    best = -np.sort(-(np.partition(impostor, last)[last:] if last else impostor))
     ranks = np.arange(1, min(reach, edges_of_histogram) + 1)
     if reach > edges_of_histogram:
         ranks = np.append(ranks[:512], np.geomspace(512, reach, edges_of_histogram))
@@ -100,10 +113,21 @@ def _edges(impostor, share: float) -> np.ndarray:
     return np.unique(best[ranks - 1])[::-1]
 
 
+def _rates(scores, genuine, code, edges, weights, totals) -> list[np.ndarray]:
+    """TAR and FAR `(B, edges + 1)` of each draw above each edge, and of all but NaN."""
+    place = _places(edges, scores)
+    known = ~np.isnan(scores)
+    rates = []
+    for which, total in zip((genuine & known, ~genuine & known), totals, strict=True):
+        hist = _histograms(code[which], place[which], weights.shape[1], edges.size)
+        rates.append((weights @ hist).cumsum(-1) / np.maximum(total, 1)[:, None])
+    return rates
+
+
 def _places(edges, scores) -> np.ndarray:
     """The first edge each score exceeds; most exceed none and are not searched for."""
     place = np.full(scores.shape, edges.size, np.int32)
-    high = np.flatnonzero(scores > edges[-1])
+    high = np.flatnonzero(scores > edges.min(initial=np.inf))
     place[high] = np.searchsorted(-edges, -scores[high], side="right")
     return place
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Bool, Float
 
+from ..core.mesh import each_shard, laid_out, placed, shard_max
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
 from .accepts import TarAtFar
@@ -61,20 +62,30 @@ def tar_at_far(
     given = (scores, genuine, valid, fars)
     narrow = jnp.finfo(scores.dtype).bits <= 32
     concrete = not any(isinstance(x, Tracer) for x in given)
+    (scores, genuine, valid), shards = laid_out((scores, genuine, valid))
+    shards = None if rule == "insightface" else shards  # it sorts
     # A JAX target compares in its own precision, which the counts do not know.
-    if scores.size > many_pairs and narrow and concrete and not isinstance(fars, jax.Array):
+    on_host = concrete and shards is None and not isinstance(fars, jax.Array)
+    if scores.size > many_pairs and narrow and on_host:
         return tar_by_counts(scores, genuine, valid, fars, rule=rule)
-    return at_precision_of(_tar_at_far, scores, genuine, valid, words, rule=rule)
+    given = scores, genuine, valid, words
+    return at_precision_of(_tar_at_far, *given, rule=rule, shards=shards)
 
 
-@ft.partial(jax.jit, static_argnames="rule")
-def _tar_at_far(scores, genuine, valid, words, *, rule) -> TarAtFar:
+@ft.partial(jax.jit, static_argnames=("rule", "shards"))
+def _tar_at_far(scores, genuine, valid, words, *, rule, shards=None) -> TarAtFar:
+    find = lambda rows, words: _find(*rows, words=words, rule=rule)
+    with placed(shards):
+        return each_shard(find, (scores, genuine, valid), words)
+
+
+def _find(scores, genuine, valid, *, words, rule) -> TarAtFar:
     dtype, shape = at_least_float32(scores).dtype, words.shape[:-1]
     pairs = read_pairs(scores, genuine, valid)
     keys, targets = (pairs.genuine, pairs.impostor), words.reshape(-1, 4)
     limits = count_limit(pairs.n_impostor, targets)
     floors = rules[rule](keys, limits)
-    over_impostors = jnp.max(pairs.impostor) + 1
+    over_impostors = shard_max(jnp.max(pairs.impostor)) + 1
     every = jnp.append(floors, over_impostors)
     *accepts, least = by_lanes(accepted)(keys, every, above_all(dtype))
     genuine_at_zero = accepts[0][-1]

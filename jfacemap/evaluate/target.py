@@ -63,6 +63,15 @@ def count_limit(n: Int[Numeric, ""], words: Float[Numeric, "*q 4"]) -> Int[Array
     return (total + bits[0] * n).astype(jnp.int32)
 
 
+def count_limits(n: int, fars: np.ndarray) -> np.ndarray:
+    """`count_limit` on the host, of plain targets: any n, 0 without pairs."""
+    if n == 0:
+        return np.zeros(fars.shape, np.int64)
+    limits = np.floor(fars * n).astype(np.int64)
+    limits = np.where(limits / n > fars, limits - 1, limits)  # the product has rounded
+    return np.where((limits + 1) / n <= fars, limits + 1, limits)
+
+
 def _fixed_point(words):
     """Binary digits `(1 + fraction_bits, *q)` of the sum of words, the units first."""
     bits = jax.lax.bitcast_convert_type(words, jnp.uint32)

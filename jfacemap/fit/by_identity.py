@@ -186,7 +186,7 @@ def _person_means(dtype, x, person, count):
         used = jnp.where(person[:, None] < people, widen(x, dtype), 0)
         return jax.ops.segment_sum(used, person, people + 1)[:-1]
 
-    return sum_over_chunks(sums, (x, person), x.shape[0]) / count.astype(dtype)[:, None]
+    return sum_over_chunks(sums, (x, person)) / count.astype(dtype)[:, None]
 
 
 _identity_moments = in_float64(_moments, wide=True, static=("of",))

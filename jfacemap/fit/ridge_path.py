@@ -130,8 +130,7 @@ def fit_ridge_path(
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     place, real = places(as_folds(x.shape[0], folds, groups))
     ridges = _check_ridges(ridges, outer_dtype(x, y))
-    options = {"bias": bias, "per_target": per_target}
-    return _fit_path(x, y, weights, place, real, ridges, **options)
+    return _fit_path(x, y, weights, place, real, ridges, bias=bias, per_target=per_target)
 
 
 def solve_ridge_path(

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from ..core.factor import pair_factor
 from ..core.maps import AbstractMap
+from ..core.mesh import each_shard
 from ..core.moments import as_rows, batch_moments
 from ..core.precision import in_float64, widen
 from ..core.types import Numeric
@@ -117,8 +118,12 @@ def float_or_array(number):
 
 def residual_lengths(m: AbstractMap, x, y) -> Float[Array, " n"]:
     """Lengths of `m(x) - y` by row, a batch of rows at a time."""
-    one = lambda row: jnp.sum((m(row[0]) - row[1]) ** 2)
-    return jnp.sqrt(jax.lax.map(one, (x, y), batch_size=row_batch))
+
+    def lengths(rows, m):
+        one = lambda row: jnp.sum((m(row[0]) - row[1]) ** 2)
+        return jnp.sqrt(jax.lax.map(one, rows, batch_size=row_batch))
+
+    return each_shard(lengths, (x, y), m, gives_rows=True)
 
 
 def weighted_quantile(values: Float[Array, " n"], weights: Float[Array, " n"], q):

@@ -35,17 +35,17 @@ def _standardize(dtype, x, weights, *, whiten) -> Standardize:
         x, w = widen(rows, dtype)
         return jnp.sum(w), matmul(w, used(x, w))
 
-    mass, total = sum_over_chunks(totals, (x, w), x.shape[0])
+    mass, total = sum_over_chunks(totals, (x, w))
     mean = total / jnp.where(mass > 0, mass, 1)
     if not whiten:
         return Standardize(mean)
 
-    def scatter(rows):
+    def scatter(rows, mean):
         x, w = widen(rows, dtype)
         z = used(x - mean[None], w)
         return matmul((w[:, None] * z).T, z)
 
-    covariance = sum_over_chunks(scatter, (x, w), x.shape[0]) / mass
+    covariance = sum_over_chunks(scatter, (x, w), mean) / mass
     return Standardize(mean, inverse_root(covariance))
 
 

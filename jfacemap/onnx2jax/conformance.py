@@ -6,6 +6,7 @@ cases passed of all cases, and writes it to FILE in markdown.
 
 import collections
 import dataclasses
+import itertools
 import re
 import sys
 import time
@@ -46,6 +47,8 @@ class Case:
                     self._compare(have, want)
         except Exception as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
+            # JAX goes on with places in files, which differ from machine to machine.
+            lines = itertools.takewhile(lambda line: " at /" not in line, lines)
             return f"{type(error).__name__}: {' '.join(lines)[:160]}"
         return ""
 
@@ -117,19 +120,34 @@ def table(results) -> str:
     return "\n".join(lines)
 
 
+def failures(results) -> str:
+    """Cases that fail, and why, in markdown."""
+    wrong = {case: why for of in results.values() for case, why in of.items() if why}
+    lines = ["| case | what is wrong |", "|---|---|"]
+    clean = lambda text: text.replace("|", "\\|")
+    return "\n".join(lines + [f"| {k} | {clean(wrong[k])} |" for k in sorted(wrong)])
+
+
 def page(results) -> str:
     """The table, with what it is."""
+    import onnx
+
     passed = sum(not fault for faults in results.values() for fault in faults.values())
     count = sum(map(len, results.values()))
     return f"""# Operators of ONNX
 
 Written by `python -m jfacemap.onnx2jax.conformance docs/onnx_operators.md`: the
 operators that `jfacemap.onnx2jax` knows, and the cases of the conformance suite in the
-onnx wheel that pass, of all cases of the operator. In all {passed:,} of {count:,}. Opsets
-{oldest_opset} to {newest_opset}. 16-bit floats may differ by two units in the last place,
-others by a relative 1e-3, as the suite has it.
+wheel of onnx {onnx.__version__} that pass, of all cases of the operator. In all
+{passed:,} of {count:,}; a case of several operators counts for each. Opsets {oldest_opset}
+to {newest_opset}. 16-bit floats may differ by two units in the last place, others by a
+relative 1e-3, as the suite has it.
 
 {table(results)}
+
+## Cases that fail
+
+{failures(results)}
 """
 
 

@@ -1,16 +1,21 @@
 """A model cut off at values inside it: embeddings are seldom a network's last output."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from .order import reads
 
 
 def cut_at(model, names: Sequence[str], where: str):
     """A copy of a `ModelProto` whose outputs are the values of these names.
 
-    What only other outputs need is dropped. `ValueError` for a name that no node makes.
+    What only other outputs need is dropped, inputs too. `ValueError` for a name that no
+    node makes, and for no names.
     """
     import onnx
 
+    if isinstance(names, str) or not len(names):
+        raise ValueError(f"outputs is a list of names, as ['feature']; got {names!r}.")
     model, old = onnx.ModelProto.FromString(model.SerializeToString()), model.graph
     graph = model.graph
     made = [name for node in old.node for name in node.output if name]
@@ -23,9 +28,10 @@ def cut_at(model, names: Sequence[str], where: str):
     for node in reversed(old.node):
         if needed.intersection(node.output):
             kept.append(node)
-            needed.update(_reads(node))
+            needed.update(reads(node))
     fields = {
         "output": [onnx.ValueInfoProto(name=name) for name in names],
+        "input": [value for value in old.input if value.name in needed],
         "node": kept[::-1],
         "initializer": [t for t in old.initializer if t.name in needed],
         "sparse_initializer": [
@@ -36,13 +42,3 @@ def cut_at(model, names: Sequence[str], where: str):
         graph.ClearField(field)
         getattr(graph, field).extend(values)
     return model
-
-
-def _reads(node) -> Iterator[str]:
-    """Names that a node reads, and the graphs in it, be they from outside or not."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from _reads(inner)
-            yield from (value.name for value in graph.output)

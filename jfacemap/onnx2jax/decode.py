@@ -1,8 +1,8 @@
 """A `GraphProto` as a `Graph`: operators looked up, constants told from weights.
 
 A float tensor of the model is a weight unless some shape depends on it; so are 8-bit
-integers, which are quantised floats. Other integers and single float constants (an axis,
-an index, the 0.5 of a formula) are part of the graph.
+integers, which are quantised floats. Other integers, tensors without axes and Constant
+nodes of one element (an axis, an index, the 0.5 of a formula) are part of the graph.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def decode_graph(proto, decoder: Decoder, prefix: str = "", outer=frozenset()) -
     """
     tensors = {t.name: to_numpy(t, decoder.folder) for t in proto.initializer}
     tensors |= {t.values.name: _dense(t, decoder) for t in proto.sparse_initializer}
-    single, nodes = set(), []
+    single, nodes = {name for name, value in tensors.items() if value.ndim == 0}, []
     known = outer | set(tensors) | {""} | {value.name for value in proto.input}
     for i, node in enumerate(proto.node):
         name = node.name or f"{node.op_type}_{i}"
@@ -57,8 +57,9 @@ def decode_graph(proto, decoder: Decoder, prefix: str = "", outer=frozenset()) -
         name: prefix + name for name, value in tensors.items() if is_weight(name, value)
     }
     decoder.weights |= {key: tensors[name] for name, key in keys.items()}
+    given = [value for value in proto.input if value.name not in tensors]
     return Graph(
-        inputs=tuple(_input(v, fixed) for v in proto.input if v.name not in tensors),
+        inputs=tuple(_input(value, fixed, decoder) for value in given),
         outputs=tuple(value.name for value in proto.output),
         nodes=nodes,
         constants={name: value for name, value in tensors.items() if name not in keys},
@@ -118,6 +119,12 @@ def _node(proto, name: str, decoder: Decoder, prefix: str, known) -> Node | None
     inputs, outputs = tuple(proto.input), list(proto.output)
     while outputs and not outputs[-1]:
         outputs.pop()
+    count = {"n_outputs": len(outputs)} if found.counts_outputs else {}
+    try:
+        if found.check is not None:
+            found.check(attributes | count)
+    except ValueError as error:
+        fault(f"{label}: {error}")
     return Node(name, label, found, inputs, tuple(outputs), attributes)
 
 
@@ -173,8 +180,12 @@ def _dense(proto, decoder: Decoder) -> np.ndarray:
     return dense
 
 
-def _input(value, fixed: set[str]) -> Input:
+def _input(value, fixed: set[str], decoder: Decoder) -> Input:
+    import onnx
+
     kind = value.type.tensor_type
+    if kind.elem_type == onnx.TensorProto.STRING:
+        decoder.faults.append(f"input {value.name!r} holds strings")
     if not value.type.HasField("tensor_type"):
         return Input(value.name, None, None)
     dtype = to_dtype(kind.elem_type) if kind.elem_type else None

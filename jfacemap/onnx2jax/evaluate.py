@@ -1,7 +1,7 @@
 """Evaluation of a graph, node by node: with tracers it writes the program for XLA.
 
 Values are NumPy arrays while they are known (shapes and what follows from them) and JAX
-arrays from the first weight or input on. An operator of known values runs in NumPy, so
+arrays from the first weight or input on. An operator of known values runs at once, so
 that shape arithmetic is done with when the program is written.
 """
 
@@ -14,6 +14,7 @@ from jax.core import Tracer
 
 from .graph import Graph, Node
 from .layout import call_operator, channels_second
+from .registry import Operator
 
 
 Value = Any
@@ -42,7 +43,8 @@ def apply_node(node: Node, weights, scope) -> Sequence[Value]:
         }
         if node.operator.counts_outputs:
             attributes["n_outputs"] = len(node.outputs)
-        out = call_operator(node.operator, args, attributes)
+        call = _call_known if _all_known(args, attributes) else call_operator
+        out = call(node.operator, args, attributes)
     except Exception as error:
         if not getattr(error, "__notes__", None):
             shapes = ", ".join(_describe(scope.get(name)) for name in node.inputs)
@@ -51,6 +53,19 @@ def apply_node(node: Node, weights, scope) -> Sequence[Value]:
     outputs = out if isinstance(out, list) else [out]
     # NumPy returns numbers, not arrays, from functions of arrays without axes.
     return [np.asarray(x) if isinstance(x, np.generic) else x for x in outputs]
+
+
+def _all_known(args: Sequence[Value], attributes: Mapping) -> bool:
+    """Whether nothing depends on data; graphs among the attributes may see any value."""
+    known = all(x is None or isinstance(x, np.ndarray) for x in args)
+    return bool(args) and known and not any(map(callable, attributes.values()))
+
+
+def _call_known(operator: Operator, args: list, attributes: Mapping) -> Any:
+    """What becomes of known values, in 64 bits, be the operator written in JAX."""
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        out = call_operator(operator, args, attributes)
+    return jax.tree.map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, out)
 
 
 def _as_function(graph: Graph, weights, scope) -> Callable[..., list[Value]]:

@@ -17,11 +17,15 @@ from .operators.values import to_jax
 class OnnxFunction(eqx.Module):
     """An ONNX model that computes in JAX: `f(x)` or `f(name=x, ...)`.
 
-    One output comes as an array, several as a dict by name. `weights` are the leaves:
+    One output comes as an array, several as a dict by name: in the model's order from
+    `f(x)`, sorted by name where `jit`, `vmap` or `batched` gives them. `weights` are the
+    leaves:
     cast, shard or train them with `jax.tree.map` and `eqx.filter_grad`; where they are
     cast to bfloat16, inputs and all that follows are bfloat16. The function compiles once
     for each shape of its inputs. ONNX's 64-bit numbers are 32-bit ones here unless JAX's
     x64 flag is set; shapes and indices that are known while tracing are always exact.
+
+    `graph_digest` is a SHA-256 over the graph: nodes, outputs, opsets, constants.
 
     Raises `ValueError` naming the input whose name, rank, size or dtype is not as the
     model declares it, or whose value sets a shape and is traced.
@@ -29,6 +33,7 @@ class OnnxFunction(eqx.Module):
 
     weights: dict[str, Array]
     graph: Graph = eqx.field(static=True)
+    graph_digest: str = eqx.field(static=True, default="")
 
     # By identity, so that `jax.jit(f)` takes it; comparing weights would take a while.
     __hash__ = object.__hash__

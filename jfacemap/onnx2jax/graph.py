@@ -45,8 +45,7 @@ class Graph:
     """Nodes in the order of evaluation.
 
     `constants` are values known at load (shapes, indices, numbers in formulas); `weights`
-    maps a name in the graph to the key of the function's leaf; `shared` lists the names a
-    subgraph takes from outside.
+    maps a name in the graph to the key of the function's leaf.
     """
 
     inputs: tuple[Input, ...]

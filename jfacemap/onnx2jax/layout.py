@@ -62,7 +62,7 @@ def _turn_all(args: list) -> list | None:
 def _turn(x):
     if isinstance(x, ChannelsLast):
         return x.array
-    if x is None or x.size == 1:
-        return x if x is None else x.reshape(())
+    if x is None or x.ndim == 0:
+        return x
     x = x.reshape((1,) * (4 - x.ndim) + x.shape)
     return (np if isinstance(x, np.ndarray) else jnp).moveaxis(x, 1, -1)

@@ -10,7 +10,9 @@ from ..core.extras import need
 from . import operators  # noqa: F401  fills the registry
 from .cut import cut_at
 from .decode import decode_graph, Decoder
+from .fingerprint import fingerprint
 from .function import OnnxFunction
+from .order import in_order
 from .registry import newest_opset, oldest_opset
 
 
@@ -18,15 +20,16 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     """An ONNX model as a function in JAX.
 
     `model` is the path of a `.onnx` file (weights in files beside it are found) or an
-    `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers,
-    and the integers of quantised ones; its graph is static.
+    `onnx.ModelProto`. The function's leaves are the model's weights: float initialisers
+    but for single numbers (of no axes), and the integers of quantised ones; its graph is
+    static.
 
     `outputs` names values inside the graph to give instead of its own outputs, such as
     what the last layer of a classifier reads: the rest of the model is left out.
 
-    Raises `ValueError` for a file that is none, an opset outside 7 to 28, an output that
-    nothing makes, and, all in one message, for every node whose operator or attribute is
-    not supported; `ImportError` with what to install where `onnx` is missing. Operators
+    Raises `ValueError` for a file that is none, no opset or one outside 7 to 28, an output
+    that nothing makes, and, all in one message, for every node whose operator or attribute
+    is not supported; `ImportError` with what to install where `onnx` is missing. Operators
     and their conformance: `python -m jfacemap.onnx2jax.conformance FILE.md`.
     """
     need("onnx", "onnx")
@@ -41,10 +44,13 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
         raise ValueError(f"{where} holds no graph.")
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
+    model = in_order(model)
     if outputs is not None:
         model = cut_at(model, outputs, where)
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
-    opset = opsets.get("", newest_opset)
+    if "" not in opsets and any(not _domain(node.domain) for node in model.graph.node):
+        raise ValueError(f"{where} does not say of which opset it is: export it again.")
+    opset = opsets.setdefault("", newest_opset)
     if not oldest_opset <= opset <= newest_opset:
         raise ValueError(
             f"{where} is of opset {opset}; {oldest_opset} to {newest_opset} are supported. "
@@ -55,7 +61,8 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     if decoder.faults:
         faults = "\n  ".join(dict.fromkeys(decoder.faults))
         raise ValueError(f"{where} uses what is not supported:\n  {faults}")
-    return OnnxFunction({k: _leaf(v) for k, v in decoder.weights.items()}, graph)
+    leaves = {k: _leaf(v) for k, v in decoder.weights.items()}
+    return OnnxFunction(leaves, graph, fingerprint(model.graph, opsets, graph.constants))
 
 
 def _read(path: Path):

@@ -8,9 +8,11 @@ the number of outputs the node wants. It returns an array, or a tuple of outputs
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+
+Check = Callable[[Mapping[str, Any]], None]
 
 oldest_opset, newest_opset = 7, 28
 """The opsets of the default domain whose semantics are known here."""
@@ -22,7 +24,8 @@ class Operator:
 
     `static` names the inputs whose values set a shape or a loop: they are needed while
     tracing. `last` is the same function for images with channels last: of its first
-    input, or of all if it `broadcasts`.
+    input, or of all if it `broadcasts`. `check` raises `ValueError` for attributes that
+    the function cannot do: they are a fault of the model, told at load.
     """
 
     call: Callable[..., Any]
@@ -34,6 +37,7 @@ class Operator:
     counts_outputs: bool
     last: Callable[..., Any] | None = None
     broadcasts: bool = False
+    check: Check | None = None
 
     def input_name(self, i: int) -> str:
         """What the i-th input is called."""
@@ -51,6 +55,7 @@ def operator(
     last: Callable[..., Any] | None = None,
     elementwise: bool = False,
     of_all: bool = False,
+    check: Check | None = None,
 ):
     """Enter a function as the operators `names` from opset `since` on.
 
@@ -61,12 +66,26 @@ def operator(
     def enter(call):
         entry = _describe(call, frozenset(static))
         layout = call if elementwise else last
-        entry = dataclasses.replace(entry, last=layout, broadcasts=elementwise or of_all)
+        entry = dataclasses.replace(
+            entry, last=layout, broadcasts=elementwise or of_all, check=check
+        )
         for name in names:
             _table.setdefault((domain, name), {})[since] = entry
         return call
 
     return enter
+
+
+def one_of(**allowed: Collection[str]) -> Check:
+    """A check that attributes, where they are given, are among those allowed."""
+
+    def check(attributes):
+        for name, values in allowed.items():
+            if name in attributes and attributes[name] not in values:
+                known = ", ".join(filter(None, values))
+                raise ValueError(f"{name} {attributes[name]!r} is none of {known}")
+
+    return check
 
 
 def find_operator(domain: str, name: str, opset: int) -> Operator | None:

@@ -19,6 +19,13 @@ def to_numpy(tensor, folder: str = "") -> np.ndarray:
             f"tensor {tensor.name!r} is stored beside the model in {where!r}, which is not "
             f"there: copy it into {folder or 'the folder of the model, and load its path'}."
         ) from error
+    except ValueError as error:
+        where = next((e.value for e in tensor.external_data if e.key == "location"), "")
+        raise ValueError(
+            f"tensor {tensor.name!r} of sizes {tuple(tensor.dims)} is damaged, its data "
+            f"{f'in {where!r} ' if where else ''}are cut short ({error}): copy or export "
+            "the model again."
+        ) from error
 
 
 def to_dtype(elem_type: int) -> np.dtype:

@@ -80,7 +80,7 @@ def _means_kernel(dtype, x, labels, *, classes):
         member = jax.nn.one_hot(label, classes, dtype=dtype)
         return matmul(member.T, widen(x, dtype)), jnp.sum(member, axis=0)
 
-    total, count = sum_over_chunks(sums, (x, labels), x.shape[0])
+    total, count = sum_over_chunks(sums, (x, labels))
     some = count[:, None] > 0
     means = jnp.where(some, total / jnp.where(some, count[:, None], 1), jnp.nan)
     return MeanActivations(means, count)

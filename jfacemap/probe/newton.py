@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ..core.linalg import matmul
+from ..core.mesh import shard_sum
 from ..core.precision import widen
 
 
@@ -38,7 +39,10 @@ def minimise(dtype, z, s, y, cost, C):
 
 
 class _Problem:
-    """The rows in chunks, both ways round, and products with them."""
+    """The rows in chunks, both ways round, and products with them.
+
+    Of a shard its own rows; what is summed over rows is summed over shards.
+    """
 
     def __init__(self, z, s, y, cost, C):
         n = z.shape[0]
@@ -47,7 +51,7 @@ class _Problem:
         z, self.y, self.cost = pad(z), pad(y), pad(cost)
         # XLA's CPU product of a transposed operand is slower.
         self.z, self.zt = z, jax.lax.optimization_barrier(jnp.swapaxes(z, 1, 2))
-        self.s, self.n, self.C = s, n, C
+        self.s, self.n, self.C = s, shard_sum(n), C
 
     def columns(self, per_attribute):
         """(rows, A) times C as (rows, A grid)."""
@@ -74,7 +78,8 @@ class _Problem:
 
         start = jnp.zeros(w.shape[1], dtype), jnp.zeros_like(w)
         rows = self.z, self.zt, self.y, self.cost
-        (loss, pull), scores = jax.lax.scan(add, start, rows)
+        sums, scores = jax.lax.scan(add, start, rows)
+        loss, pull = shard_sum(sums)
         return jnp.sum(w**2, axis=0) / 2 + loss, w - 2 * pull, scores
 
     def curve(self, scores, p):
@@ -88,7 +93,7 @@ class _Problem:
 
         rows = self.z, self.zt, self.y, self.cost, scores
         total, _ = jax.lax.scan(add, jnp.zeros_like(p), rows)
-        return p + 2 * total
+        return p + 2 * shard_sum(total)
 
     def scores(self, p):
         """Rows times `p`."""
@@ -103,7 +108,7 @@ class _Problem:
             return total + jnp.sum(self.columns(cost) * slack**2, axis=0), None
 
         rows = self.y, self.cost, scores, move
-        return jax.lax.scan(add, jnp.zeros_like(t), rows)[0]
+        return shard_sum(jax.lax.scan(add, jnp.zeros_like(t), rows)[0])
 
     def scale(self, scores):
         """Diagonal preconditioner (d, columns): the Hessian's, were all rows alike."""
@@ -114,7 +119,8 @@ class _Problem:
             return total + jnp.sum(jnp.where(active, self.columns(cost), 0), axis=0), None
 
         start = jnp.zeros(scores.shape[-1], scores.dtype)
-        mean = jax.lax.scan(add, start, (self.y, self.cost, scores))[0] / self.n
+        rows = self.y, self.cost, scores
+        mean = shard_sum(jax.lax.scan(add, start, rows)[0]) / self.n
         return 1 + 2 * widen(self.s, scores.dtype)[:, None] * mean[None]
 
 

@@ -16,7 +16,7 @@ from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 
 
-default_ridges = tuple(float(r) for r in np.geomspace(1e-6, 1e1, 8))
+default_ridges = 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1
 
 
 class Regressor(eqx.Module):

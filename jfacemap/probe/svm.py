@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Num
 
 from ..core.linalg import matmul
+from ..core.mesh import each_shard, shard_sum
 from ..core.moments import batch_moments
 from ..core.precision import in_float64, outer_dtype, widen
 from ..core.types import as_array, Numeric
@@ -89,7 +90,8 @@ def fit_svm(
         )
     if C.ndim != 1:
         raise ValueError(f"C is a grid (k,) of penalties; got shape {C.shape}.")
-    if not isinstance(labels, Tracer) and not np.isin(labels, (-1, 0, 1)).all():
+    known = (labels == 0) | (jnp.abs(labels) == 1)  # where it lies: maybe on a mesh
+    if not isinstance(labels, Tracer) and not jnp.all(known):
         raise ValueError("Labels are +1, -1, or 0 where not known: 2 * present - 1.")
     if not isinstance(C, Tracer) and not np.all(np.asarray(C) > 0):
         raise ValueError(f"Penalties are positive; got {C}.")
@@ -112,11 +114,16 @@ def choose_penalty(
 
 
 def _kernel(dtype, x, labels, C, *, balanced) -> LinearSvm:
+    solve = lambda rows, C: _solve(dtype, *rows, C=C, balanced=balanced)
+    return each_shard(solve, (x, labels), C)
+
+
+def _solve(dtype, x, labels, *, C, balanced) -> LinearSvm:
     work = outer_dtype(x)
     s, v = _axes(dtype, x)
     z = _rotate(dtype, work, x, v)
     known, present = labels != 0, labels > 0
-    count = lambda mask: jnp.sum(mask, axis=0, dtype=dtype)
+    count = lambda mask: shard_sum(jnp.sum(mask, axis=0, dtype=dtype))
     half = lambda number: count(known) / (2 * jnp.where(number > 0, number, jnp.nan))
     share = jnp.where(
         present, half(count(present))[None], half(count(~present & known))[None]

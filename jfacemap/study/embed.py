@@ -12,14 +12,15 @@ from ..data.arrays import InputError
 from ..data.images import Images, open_images, Source
 from ..data.preprocess import Preprocess
 from ..data.store import EmbeddingStore
+from ..data.store_check import store_dtype
 from ..data.store_place import Location
 from ..data.store_record import plain_metadata
 from .embed_frames import Batch, Frames, Landmarks
-from .embed_network import Network
+from .embed_network import digest, Network
 
 
 commit_seconds = 10.0
-"""The most work that a kill undoes. Errors and Ctrl-C undo none."""
+"""The most work that a kill undoes. Errors and Ctrl-C undo the batch at hand."""
 
 Progress = Callable[[int, int], None]
 
@@ -57,12 +58,12 @@ def embed(
       to what the model declares, or a `jfm.data.Preprocess`
     - `landmarks`: 5 or 68 points a face, (n, 5, 2) or (n, 68, 2) in pixels of the image,
       in the order of the images, or {name: points}. By them faces are moved onto
-      ArcFace's template; without, images are taken to be aligned
+      ArcFace's template, and not cropped; without, images are taken to be aligned
     - `flip`: take the mean of the embeddings of the image and of its mirror image
     - `batch_size`: images at once; fewer are padded, so that `fn` compiles once
     - `workers`: threads that decode ahead, by default one a core
     - `columns`: values (n,) to store with the rows: integers, floats or strings
-    - `metadata`: to store; `dtype`: of the rows in the store
+    - `metadata`: to store, beside what is there; `dtype`: of the rows in the store
     - `sharding`: of a batch (b, h, w, c) over devices, whose number divides `batch_size`
     - `progress`: called with the number of images done, and of all
 
@@ -73,8 +74,12 @@ def embed(
 
     Call it again to go on after an interruption: images that are in the store are passed
     over, and those that were skipped tried again; rows are in the order of embedding.
-    Raises `InputError` if the store was made in another way, `ImportError` with what to
-    install where Pillow is missing.
+    Raises `InputError` if the store was made in another way: other preprocessing, another
+    array of images, ONNX model, dtype or columns. Files are known by their names alone:
+    one replaced by another picture is not noticed. Nor is another function that holds no
+    arrays, such as a lambda, or that holds the same.
+
+    `ImportError` with what to install where Pillow is missing.
     """
     check_size(batch_size)
     found = open_images(images)
@@ -82,6 +87,7 @@ def embed(
     network = Network(fn, preprocess, flip, sharding)
     frames = Frames(found, network.preprocess, landmarks, workers)
     how = network.settings | {"aligned": landmarks is not None}
+    how |= {"images": digest(found.array)}
     width = network.width(batch_size)
     with _open(place, width, dtype, values, how, dict(metadata or {})) as store:
         _fill(store, network, frames, found, values, batch_size, progress)
@@ -117,7 +123,9 @@ def _open(place, width: int, dtype, values, how, metadata) -> EmbeddingStore:
         )
     store = EmbeddingStore.open(place, writable=True)
     try:
-        _check_same(store, width, set(values), how)
+        _check_same(store, width, np.dtype(store_dtype(dtype)), set(values), how)
+        if metadata:
+            store.annotate(metadata | {"embed": store.metadata["embed"]})
     except BaseException:
         store.close()
         raise
@@ -129,13 +137,16 @@ def _kind(values: np.ndarray) -> type:
     return kinds.get(values.dtype.kind, str)
 
 
-def _check_same(store: EmbeddingStore, width: int, columns: set[str], how: dict) -> None:
+def _check_same(store, width: int, dtype: np.dtype, columns: set[str], how: dict) -> None:
     old = store.metadata.get("embed")
     if old is None:
         raise InputError(f"{store!r} was not made by embed: give another place.")
     differ = [name for name, value in plain_metadata(how).items() if old.get(name) != value]
-    if differ or store.shape[1] != width or set(store.columns) != columns:
-        what = ", ".join(differ) or "columns or width"
+    theirs = {"dtype": store.dtype, "width": store.shape[1], "columns": set(store.columns)}
+    ours = {"dtype": dtype, "width": width, "columns": columns}
+    differ += [name for name, value in ours.items() if theirs[name] != value]
+    if differ:
+        what = ", ".join(differ)
         raise InputError(
             f"{store!r} was embedded in another way ({what}): give another place, or "
             "remove it."

@@ -1,6 +1,7 @@
 """Images as pixels of a model's size, decoded ahead by worker threads."""
 
 import collections
+import dataclasses
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ class Batch(NamedTuple):
 
 
 class Frames:
-    """Images, made what `preprocess` says; aligned first if there are landmarks."""
+    """Images, made what `preprocess` says; if there are landmarks, aligned, not cropped."""
 
     def __init__(
         self,
@@ -42,6 +43,10 @@ class Frames:
         landmarks: Landmarks | None = None,
         workers: int | None = None,
     ):
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers is a number of threads, at least 1; got {workers}.")
+        if landmarks is not None:  # an aligned face is all there is to see
+            preprocess = dataclasses.replace(preprocess, crop=None)
         self._images, self._preprocess = images, preprocess
         self._landmarks = None if landmarks is None else _by_index(landmarks, images)
         self._workers = workers or os.cpu_count() or 1

@@ -29,10 +29,16 @@ class Network:
     ):
         act, dims, dtype = read_network(fn)
         self.preprocess = fit_input(preprocess, dims)
+        if not jnp.issubdtype(dtype, jnp.floating) and self._scales():
+            raise ValueError(
+                f"The model takes pixels as {np.dtype(dtype).name}, which (pixel - mean) / "
+                "std would not fit: give preprocess='pixels', or mean=0 and std=1."
+            )
         self.settings = {
             "preprocess": dataclasses.asdict(self.preprocess),
             "flip": flip,
             "weights": digest(fn),
+            "graph": getattr(fn, "graph_digest", None),
         }
         self._sharding = sharding
 
@@ -50,6 +56,10 @@ class Network:
             return rows.reshape(2, n, -1).mean(axis=0) if flip else rows
 
         self._run = jax.jit(run)
+
+    def _scales(self) -> bool:
+        mean, std = np.asarray(self.preprocess.mean), np.asarray(self.preprocess.std)
+        return bool(np.any(mean != 0) or np.any(std != 1))
 
     def width(self, batch_size: int) -> int:
         """d, found without computing anything."""
@@ -79,6 +89,11 @@ def read_network(fn) -> tuple[Callable[[Array], Any], tuple | None, Any]:
     """A function of a batch, what is known of its input's sizes, and its dtype."""
     from ..onnx2jax import OnnxFunction
 
+    if not callable(fn):
+        raise ValueError(
+            f"fn is a function of images; got {fn!r}. jfm.onnx2jax.load(PATH) makes one of "
+            "an ONNX file."
+        )
     if not isinstance(fn, OnnxFunction):
         return fn, None, jnp.float32
     if len(fn.inputs) != 1:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Key
 
 from ..core.maps import AbstractMap
 from ..core.types import Numeric
 from ..data.protocol import Protocol, Roster
 from ..evaluate.identify import Identification, identify
 from ..evaluate.pooling import pool_mapped, pool_templates
+from ..evaluate.search_confidence import search_confidence, SearchConfidence
 from ..evaluate.templates import group_templates, Templates
 from .verify_map import check_rows, check_side, check_weights, Side
 
@@ -20,11 +21,14 @@ class MapIdentification(eqx.Module):
 
     A probe has a mate in the galleries its person is in; in the others it is one of those
     without, whose best scores set the threshold.
+
+    - `spread`: intervals, by gallery and of the "mean"; None unless a key was given
     """
 
     searches: dict[str, Identification]
     mapped_side: str = eqx.field(static=True)
     pool_first: bool = eqx.field(static=True, default=False)
+    spread: dict[str, SearchConfidence] | None = None
 
     def hit_rate(self, ranks) -> Float[np.ndarray, "*r"]:
         """`Identification.hit_rate` at `ranks`, mean over galleries."""
@@ -50,13 +54,18 @@ def identify_map(
     weights: Float[Numeric, " n"] | None = None,
     normalize_images: bool = True,
     pool_first: bool = False,
+    key: Key[Array, ""] | None = None,
+    ranks: Sequence[int] = (1, 5, 10),
+    replicates: int = 200,
+    level: float = 0.95,
 ) -> MapIdentification:
     """Search the probes of a 1:N protocol in each of its galleries, apart.
 
     Templates are made as `verify_map` makes them, with the same arguments; the native
     model is `identity_map(d)` with its embeddings on both sides. `fpirs` and `rule` are
-    those of `identify`. Raises `ValueError` where the protocol has no 1:N lists, or rows
-    or weights do not match.
+    those of `identify`. `key` draws the people of the probes for the intervals of `spread`
+    (`search_confidence`, the strict rule), with `ranks`, `replicates` and `level`. Raises
+    `ValueError` where the protocol has no 1:N lists, or rows or weights do not match.
     """
     check_side(mapped_side)
     check_rows(m, source, target, protocol.n_images)
@@ -82,4 +91,11 @@ def identify_map(
         found[name] = identify(
             gallery, probes, who(gallery), who(probes), fpirs=fpirs, rule=rule
         )
-    return MapIdentification(found, mapped_side, pool_first)
+    if key is None:
+        return MapIdentification(found, mapped_side, pool_first)
+    options = {"ranks": ranks, "replicates": replicates, "level": level}
+    spread = {
+        name: search_confidence(key, each, who(probes), **options)
+        for name, each in (found | {"mean": list(found.values())}).items()
+    }
+    return MapIdentification(found, mapped_side, pool_first, spread)

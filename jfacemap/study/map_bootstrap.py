@@ -11,8 +11,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, Shaped
 
+from ..core.fan_out import fan_out
 from ..core.maps import AbstractMap
 from ..core.moments import as_rows, batch_moments
 from ..core.precision import in_float64, widen
@@ -61,6 +63,7 @@ def bootstrap_maps(
     replicates: int = 100,
     weights: Float[Numeric, " n"] | None = None,
     ridge: float | int | Float[Numeric, ""] = 0.0,
+    mesh: Mesh | None = None,
 ) -> MapDraws:
     """Fit a map to each of `replicates` draws of the groups, with replacement.
 
@@ -69,6 +72,7 @@ def bootstrap_maps(
     - `key`: of the draws, `bootstrap_weights(key, groups, replicates)`.
     - `kind`: "linear", "affine" (both with `ridge`), "rotation" or "similarity".
     - `groups (n,)`: labels of who a row shows; without them rows are drawn.
+    - `mesh`: each of its devices fits its share of the draws, and holds all rows.
 
     Where groups are few, rows are summed by group once and draws are sums of groups; where
     they are many or wide (a gibibyte), each draw weighs the rows: the maps are the same, to
@@ -89,9 +93,10 @@ def bootstrap_maps(
     code = np.unique(named, return_inverse=True)[1].astype(np.int32)
     counts = bootstrap_weights(key, int(code.max()) + 1, replicates)
     given = x, y, weights, counts, ridge
+    options = {"kind": kind, "mesh": mesh}
     if sum_by_group(n, counts.shape[1], x.shape[1], y.shape[1]):
-        return MapDraws(_by_group(*given, *places(code), kind=kind), counts)
-    return MapDraws(_by_row(*given, code, kind=kind), counts)
+        return MapDraws(_by_group(*given, *places(code), **options), counts)
+    return MapDraws(_by_row(*given, code, **options), counts)
 
 
 def map_spread(maps: AbstractMap, x: Float[Numeric, "n d"]) -> MapSpread:
@@ -107,22 +112,22 @@ def sum_by_group(n: int, groups: int, d: int, k: int) -> bool:
     return 2 * groups <= n and 8 * groups * d * (d + k) <= group_bytes
 
 
-def _group_kernel(dtype, x, y, weights, counts, ridge, place, real, *, kind):
+def _group_kernel(dtype, x, y, weights, counts, ridge, place, real, *, kind, mesh):
     moments = gather_groups(dtype, x, y, weights, place, real)
     ridge = widen(jnp.asarray(ridge), dtype)
-    one = lambda v: solves[kind](sum_groups(moments, v.astype(dtype)), ridge)
-    return jax.lax.map(one, counts)
+    one = lambda v, m, ridge: solves[kind](sum_groups(m, v.astype(dtype)), ridge)
+    return fan_out(one, counts, moments, ridge, mesh=mesh)
 
 
-def _row_kernel(dtype, x, y, weights, counts, ridge, code, *, kind):
+def _row_kernel(dtype, x, y, weights, counts, ridge, code, *, kind, mesh):
     w = jnp.ones(x.shape[0], dtype) if weights is None else widen(weights, dtype)
     ridge = widen(jnp.asarray(ridge), dtype)
 
-    def one(v):
+    def one(v, x, y, w, code, ridge):
         drawn = jnp.where(w != 0, w * v.astype(dtype)[code], 0)
         return solves[kind](batch_moments(dtype, x, y, drawn), ridge)
 
-    return jax.lax.map(one, counts)
+    return fan_out(one, counts, x, y, w, code, ridge, mesh=mesh)
 
 
 @jax.jit
@@ -141,5 +146,5 @@ def _map_spread(maps, x) -> MapSpread:
     return MapSpread(mean, deviation, jnp.sqrt(jnp.sum(square, axis=1) / number))
 
 
-_by_group = in_float64(_group_kernel, static=("kind",))
-_by_row = in_float64(_row_kernel, static=("kind",))
+_by_group = in_float64(_group_kernel, static=("kind", "mesh"))
+_by_row = in_float64(_row_kernel, static=("kind", "mesh"))

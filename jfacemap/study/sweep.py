@@ -1,16 +1,24 @@
 """How many pairs a map needs: fits on random subsets (paper 000, Figures 3 and 6)."""
 
-from collections.abc import Callable, Sequence
+import functools as ft
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
 
 import equinox as eqx
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
+from ..core.fan_out import devices_of, fan_out
+from ..core.memory import items_at_once
+from ..core.mesh import automatic
 from ..core.moments import as_named, as_rows, joint_moments
 from ..core.types import Numeric
 from ..fit.all_pairs import fit_all_pairs, PairMaps
 from ..fit.few_rows import fit_few_rows
+from .kept import Kept
 
 
 known = "linear", "affine", "rotation"
@@ -59,6 +67,8 @@ def sweep_subsets(
     evaluate: Callable[[PairMaps], Numeric],
     names: Sequence[str] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    mesh: Mesh | None = None,
+    keep: str | os.PathLike[str] | None = None,
 ) -> SubsetSweep:
     """Fit all ordered pairs of models on random subsets of rows, and evaluate the maps.
 
@@ -71,13 +81,20 @@ def sweep_subsets(
     - `kinds`: of "linear", "affine", "rotation".
     - `evaluate`: maps of one subset and kind to an array, the same shape each time, such
       as TAR on people that are in no subset.
-    - `progress`: called with (subsets done, of how many).
+    - `progress`: called with (subsets done, of how many) after each that is computed.
+    - `mesh`: its devices fit subsets of a size side by side, as many at once as memory
+      holds. Maps are evaluated one after the other, on all of them.
+    - `keep`: a folder. What a subset was worth is committed to it at once; a run that was
+      killed, called again, goes on with the subsets that are missing, to the same result.
+      It must have the same key, rows, kinds and names, which is checked, and the same
+      `evaluate`, which cannot be.
 
     All subsets of a size share their programs. Linear maps and rotations of fewer rows
     than any model has dimensions are fitted in the span of the rows (`fit_few_rows`); all
     others, also where only some models are wider, as `fit_all_pairs` does. The two choose
     differently among the rotations that few rows leave open. Raises `ValueError` for a
-    size that cannot be drawn, no size or repeat, another kind, or rows that do not pair up.
+    size that cannot be drawn, no size or repeat, another kind, or rows that do not pair
+    up, `InputError` if `keep` holds another sweep.
     """
     embeddings, names = same_rows(embeddings, names)
     n = len(embeddings[0])
@@ -87,20 +104,36 @@ def sweep_subsets(
     if wrong:
         raise ValueError(f"Subsets have 1 to {n} rows, as many as there are; got {wrong}.")
     check_kinds(kinds)
-    values: dict[str, list] = {kind: [] for kind in kinds}
+    about = _about(key, embeddings, repeats, kinds, names) if keep is not None else {}
+    kept = None if keep is None else Kept(keep, about)
+    found: dict[tuple[int, int], dict[str, np.ndarray]] = {}
     for i, size in enumerate(sizes):
-        found: dict[str, list] = {kind: [] for kind in kinds}
-        # From the host, one by one: `evaluate` is a function of the host, a fit of all
-        # pairs fills the cores, and only one subset's maps are held at a time.
-        for j, rows in enumerate(subset_rows(key, n, size, repeats)):
-            subset = [x[rows] for x in embeddings]
-            for kind, maps in fit_subset(subset, kinds, names).items():
-                found[kind].append(np.asarray(evaluate(maps)))
+        pieces = [f"{size}-{j}" for j in range(repeats)]
+        there = [j for j in range(repeats) if kept and pieces[j] in kept.pieces]
+        found |= {(i, j): kept.read(pieces[j]) for j in there if kept}
+        missing = [j for j in range(repeats) if j not in there]
+        drawn = subset_rows(key, n, size, repeats)[missing]
+        fitted = fit_subsets(embeddings, drawn, kinds, names, mesh)
+        for j, maps in zip(missing, fitted, strict=True):
+            found[i, j] = {kind: np.asarray(evaluate(maps[kind])) for kind in kinds}
+            if kept:
+                kept.write(pieces[j], found[i, j])
             progress(i * repeats + j + 1, len(sizes) * repeats)
-        for kind in kinds:
-            values[kind].append(np.stack(found[kind]))
-    stacked = {kind: np.stack(each) for kind, each in values.items()}
-    return SubsetSweep(stacked, tuple(sizes), repeats, names)
+    stack = lambda kind: np.stack(
+        [np.stack([found[i, j][kind] for j in range(repeats)]) for i in range(len(sizes))]
+    )
+    return SubsetSweep({kind: stack(kind) for kind in kinds}, tuple(sizes), repeats, names)
+
+
+def _about(key, embeddings, repeats, kinds, names) -> dict:
+    """What the values of a sweep depend on, for `Kept`."""
+    digests = []
+    for x in map(np.asarray, embeddings):
+        digest = hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data)
+        digests.append(f"{x.shape} {x.dtype} {digest.hexdigest()[:16]}")
+    bits = np.asarray(jax.random.key_data(key)).tolist()
+    options = {"repeats": repeats, "kinds": list(kinds), "names": list(names)}
+    return {"key": bits, "rows": digests} | options
 
 
 def same_rows(embeddings: Sequence, names: Sequence[str] | None):
@@ -114,6 +147,48 @@ def check_kinds(kinds: Sequence[str]) -> None:
     unknown = [kind for kind in kinds if kind not in known]
     if unknown:
         raise ValueError(f"kind is one of {', '.join(known)}; got {unknown}.")
+
+
+def fit_subsets(
+    embeddings: Sequence[Float[Numeric, "n _"]],
+    drawn: Int[np.ndarray, "subsets size"],
+    kinds: Sequence[str],
+    names: Sequence[str],
+    mesh: Mesh | None = None,
+) -> Iterator[dict[str, PairMaps]]:
+    """Maps of each kind from each subset of rows; several subsets at once on a mesh."""
+    if mesh is None:
+        # One by one: a fit of all pairs fills the cores, and only one subset's maps are
+        # held at a time.
+        for rows in drawn:
+            yield fit_subset([x[rows] for x in embeddings], kinds, names)
+        return
+    mesh, devices, size = automatic(mesh), devices_of(mesh), drawn.shape[1]
+    total = sum(x.shape[1] for x in embeddings)
+    each = 4 * total * (size + len(kinds) * total)  # its rows, and its maps
+    together = devices * items_at_once(each, -(-len(drawn) // devices))
+    for start in range(0, len(drawn), together):
+        part = drawn[start : start + together]
+        fill = min(together, len(drawn)) - len(part)  # one shape, one program
+        rows = tuple(x[np.pad(part, ((0, fill), (0, 0)), "edge")] for x in embeddings)
+        fitted = _fit_subsets(rows, tuple(kinds), tuple(names), mesh)
+        for i in range(len(part)):
+            yield _one_of(fitted, i, NamedSharding(mesh, PartitionSpec()))
+
+
+@ft.partial(jax.jit, static_argnums=(1, 2, 3))
+def _fit_subsets(rows, kinds, names, mesh):
+    return fan_out(lambda subset: fit_subset(subset, kinds, names), rows, mesh=mesh)
+
+
+def _one_of(fitted, i: int, where):
+    """The maps of one subset, on all devices."""
+    return jax.device_put(_take(fitted, np.int32(i)), where)
+
+
+@jax.jit
+def _take(fitted, i):
+    return jax.tree.map(lambda x: x[i], fitted)
 
 
 def fit_subset(

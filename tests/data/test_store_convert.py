@@ -68,6 +68,19 @@ def test_bfloat16_comes_from_safetensors_as_it_is(tmp_path):
     np.testing.assert_array_equal(store.rows(), rows, strict=True)
 
 
+@pytest.mark.parametrize("place", ("folder", "memory"))
+def test_nothing_is_left_of_a_store_that_failed(tmp_path, place):
+    place = tmp_path / "s" if place == "folder" else f"memory://{tmp_path}"
+    broken = x.copy()
+    broken[-1] = np.nan
+    for spec in (write(tmp_path / "b.npy", broken), write(tmp_path / "x.npz", broken)):
+        with pytest.raises(ValueError, match="NaN"):
+            EmbeddingStore.from_file(spec, place)
+        assert not EmbeddingStore.exists(place)
+    store = EmbeddingStore.from_file(write(tmp_path / "x.npy", x), place)
+    np.testing.assert_array_equal(store.rows(), x)
+
+
 def test_the_only_array_needs_no_key(tmp_path):
     safetensors.numpy.save_file({"a": x}, tmp_path / "x.safetensors")
     store = EmbeddingStore.from_file(tmp_path / "x.safetensors", tmp_path / "s")
@@ -103,6 +116,26 @@ def test_to_npz(store, tmp_path):
         for name, truth in (("who", who), ("media", media), ("quality", quality)):
             np.testing.assert_array_equal(file[name], truth, strict=True)
         assert json.loads(str(file["metadata"])) == store.metadata
+
+
+def test_npz_and_back(store, tmp_path):
+    store.to_file(tmp_path / "y.npz")
+    spec = f"{tmp_path / 'y.npz'}:embeddings"
+    again = EmbeddingStore.from_file(spec, tmp_path / "again", dtype=store.dtype)
+    assert again.columns == store.columns and again.metadata == store.metadata
+    for name in store.columns:
+        np.testing.assert_array_equal(again.column(name), store.column(name), strict=True)
+    given = dict(columns={"media": media}, metadata={"a": 1})
+    other = EmbeddingStore.from_file(spec, tmp_path / "other", **given)
+    assert list(other.columns) == ["media"] and other.metadata == {"a": 1}
+    with EmbeddingStore.create(tmp_path / "bare", 4, columns={"who": str}) as bare:
+        bare.append(x, who=who)
+    EmbeddingStore.open(tmp_path / "bare").to_file(tmp_path / "bare.npz")
+    spec = f"{tmp_path / 'bare.npz'}:embeddings"
+    assert list(EmbeddingStore.from_file(spec, tmp_path / "b").columns) == ["who"]
+    np.savez(tmp_path / "n.npz", embeddings=x, metadata=np.array("no JSON"), z=x[:3])
+    foreign = EmbeddingStore.from_file(f"{tmp_path / 'n.npz'}:embeddings", tmp_path / "n")
+    assert foreign.columns == {} and foreign.metadata == {}
 
 
 def test_to_safetensors(store, tmp_path):

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import itertools
 import json
 import threading
 
@@ -9,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorstore as ts
+import zarr
 
 from jfacemap.data.arrays import InputError
 from jfacemap.data.store import EmbeddingStore
@@ -61,6 +63,18 @@ def test_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fill("s")
     check(tmp_path / "s")
+
+
+@pytest.mark.parametrize("driver", ("zarr", "zarr3"))
+def test_arrays_of_other_programs_are_there(tmp_path, driver):
+    """What `open` reads exists; a group that is no store does not open, and says so."""
+    kv = {"driver": "file", "path": f"{tmp_path}/z"}
+    spec = {"driver": driver, "kvstore": kv}
+    ts.open(spec, create=True, dtype=ts.float32, shape=[4, 3]).result()[...] = 1
+    assert EmbeddingStore.exists(tmp_path / "z")
+    assert EmbeddingStore.open(tmp_path / "z").shape == (4, 3)
+    with pytest.raises(InputError):
+        EmbeddingStore.open(tmp_path / "z", writable=True)
 
 
 def test_a_store_is_read_over_http(tmp_path):
@@ -169,10 +183,12 @@ def test_an_array_that_holds_no_rows(tmp_path, shape, dtype):
 
 
 def test_other_programs_read_a_store(tmp_path):
-    """As zarr version 3, by a reader that knows nothing of stores."""
+    """As zarr version 3, by zarr-python, which knows nothing of stores."""
     fill(tmp_path / "s")
     group = json.loads((tmp_path / "s/zarr.json").read_text())
     assert (group["zarr_format"], group["node_type"]) == (3, "group")
-    kv = {"driver": "file", "path": f"{tmp_path}/s/embeddings/"}
-    array = ts.open({"driver": "zarr3", "kvstore": kv}).result()
-    np.testing.assert_array_equal(array.read().result(), x, strict=True)
+    arrays = zarr.open_group(tmp_path / "s", mode="r")
+    np.testing.assert_array_equal(arrays["embeddings"][:], x, strict=True)
+    ends, text = arrays["who.ends"][:], bytes(arrays["who.text"][:])
+    parts = itertools.pairwise([0, *ends.tolist()])
+    assert [text[a:b].decode() for a, b in parts] == ["a"] * 11 + ["bé"] * 9

@@ -6,6 +6,7 @@ whatever order a product adds them up.
 
 import functools as ft
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from hypothesis import given, settings, strategies as st
 
 import jfacemap as jfm
 from jfacemap.evaluate import match_tiles
-from jfacemap.evaluate.match_counts import MatchCounts, scores_of
-from jfacemap.evaluate.match_points import count_limits
+from jfacemap.evaluate.match_counts import FineCounts, MatchCounts, scores_of
 from jfacemap.evaluate.match_tiles import count_bins
 from jfacemap.evaluate.rules import rules
 from jfacemap.evaluate.selection import sortable
+from jfacemap.evaluate.target import count_limits
 
 
 fars = [0.0, 1e-4, 1e-3, 0.01, 0.1, 0.5, 1.0]
@@ -109,6 +110,17 @@ def test_nan_is_counted_and_never_accepted():
     assert_same(ours.tar, theirs)
 
 
+def test_vectors_of_any_precision_are_scored_in_float32():
+    a, b, left, right = sides()
+    theirs = truth(a, b, left, right, "strict")
+    of = lambda t, dtype: jfm.Templates(np.asarray(t.ids), t.vectors.astype(dtype))
+    with jax.enable_x64(True):
+        wide = jfm.cross_match(of(a, np.float64), of(b, np.float64), left, right, fars)
+    assert_same(wide.tar, theirs)
+    halves = jfm.cross_match(of(a, np.float16), of(b, np.float16), left, right, fars)
+    assert_same(halves.tar, theirs)  # whose scores float16 could not hold
+
+
 @pytest.mark.parametrize("rule", rules)
 def test_parts_counted_apart_give_what_the_whole_gives(rule):
     a, b, left, right = sides()
@@ -144,6 +156,40 @@ def test_the_curve_is_exact_at_the_edges_of_bins():
     assert abs(curve.equal_error_rate - exact.equal_error_rate) < 2e-2
 
 
+def test_more_than_two_to_the_31_impostors():
+    """Counts such as a billion probes would leave: 4.2e9 impostors, 20 genuine."""
+    genuine, impostor = np.zeros((2, 2, 2**16), np.int64)
+    genuine[:, [40_000, 30_000]] = 5, 15
+    impostor[:, [39_000, 20_000]] = 10**6, 4_200_000_000
+    genuine[1] = genuine[1, ::-1]
+    counts = MatchCounts(genuine, impostor)
+    targets = np.array([[1e-5, 1e-3], [0.5, 1.0]])
+    ours = counts.curve.tar_at(targets)
+    assert ours.shape == (2, 2, 2)
+    np.testing.assert_array_equal(ours[0], [[0.25, 1], [1, 1]])
+    np.testing.assert_array_equal(ours[1], [[0, 1], [1, 1]])
+    one = MatchCounts(genuine[0], impostor[0])
+    np.testing.assert_array_equal(one.curve.tar_at(targets), ours[0])
+    assert one.curve.tar_at(1e-3) == 1
+    inside = jfm.bins_in_doubt(one, [1e-5, 1e-3])
+    fine = np.zeros((2, len(inside), 2**16), np.int64)
+    for counted, whole in zip(fine, (genuine[0], impostor[0]), strict=True):
+        counted[:, 7] = whole[inside]  # all scores of a bin are one
+    found = jfm.tar_of_counts(one, FineCounts(np.array(inside), *fine), [1e-5, 1e-3])
+    np.testing.assert_array_equal(found.tar, [0.25, 1])
+    np.testing.assert_array_equal(found.impostor_accepts, [0, 10**6])
+    assert found.n_impostor == 4_201_000_000
+
+
+def test_curves_of_several_maps_take_traced_targets():
+    a, b, left, right = sides()
+    curve = jfm.cross_match(a, [b, b], left, right, fars).counts.curve
+    targets = jnp.asarray([0.011, 0.11])
+    np.testing.assert_array_equal(
+        np.float32(curve.tar_at([0.011, 0.11])), np.float32(curve.tar_at(targets))
+    )
+
+
 def test_keys_and_scores_are_inverse():
     scores = np.float32([-np.inf, -2.5, -1e-40, 0, 1e-40, 0.3, np.inf])
     np.testing.assert_array_equal(
@@ -155,6 +201,25 @@ def test_keys_and_scores_are_inverse():
 def test_limits_are_those_of_float64_division(n, far):
     (k,) = count_limits(n, np.array([far]))
     assert k / n <= far and (k == n or (k + 1) / n > far)
+
+
+def test_without_targets_there_are_counts_alone():
+    a, b, left, right = sides()
+    none = jfm.cross_match(a, b, left, right, [])
+    assert none.tar.tar.shape == none.tar.threshold.shape == (0,)
+    some = jfm.cross_match(a, b, left, right, [0.1])
+    np.testing.assert_array_equal(none.counts.genuine, some.counts.genuine)
+    assert none.tar.tar_at_zero == some.tar.tar_at_zero
+
+
+def test_counts_of_several_maps_are_taken_one_by_one():
+    a, b, left, right = sides()
+    counts = jfm.cross_match(a, [b, b], left, right, fars).counts
+    with pytest.raises(ValueError, match=r"Counts of several maps, \(2,\): take those of"):
+        jfm.bins_in_doubt(counts, fars)
+    one = jax.tree.map(lambda x: x[1], counts)
+    with pytest.raises(ValueError, match="Thresholds may lie inside"):
+        jfm.tar_of_counts(one, None, fars)
 
 
 def test_progress_counts_tiles():
@@ -172,6 +237,8 @@ def test_bad_input_is_refused():
         jfm.cross_match(a, b, left, right[1:], fars)
     with pytest.raises(ValueError, match="rates from 0 to 1"):
         jfm.cross_match(a, b, left, right, [2.0])
+    with pytest.raises(ValueError, match="int64 on one side and <U21 on the other"):
+        jfm.cross_match(a, b, left, right.astype(str), fars)
     narrow = jfm.Templates(np.asarray(b.ids), b.vectors[:, 1:])
     with pytest.raises(ValueError, match=r"\(83, 7\) do not compare .*\(37, 8\)"):
         jfm.cross_match(a, narrow, left, right, fars)

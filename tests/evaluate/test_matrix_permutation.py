@@ -60,7 +60,7 @@ def test_the_level_is_kept_where_rows_go_together():
         values = quality[:, None] + quality
         alike = group[:, None] == group
         rejected += qap_test(key, values, alike).p_greater <= 0.1
-    assert rejected <= 30
+    assert 10 <= rejected <= 30  # 1 / 10 is one of the p there are: 20 on average
 
 
 @pytest.mark.parametrize("broken", ("constant", "nan"))

@@ -164,11 +164,12 @@ def mxnet_block():
         **features,
     }
     rest = ("scale", "bias", "mean", "variance")
+    bn = [f"bn.{k}" for k in rest]
     nodes = [
         node("Sub", ["x", "minus"], ["moved"]),
         node("Mul", ["moved", "times"], ["scaled"]),
         node("Conv", ["scaled", "w"], ["conv"], pads=[1] * 4, kernel_shape=[3, 3]),
-        node("BatchNormalization", ["conv", *(f"bn.{k}" for k in rest)], ["normed"]),
+        node("BatchNormalization", ["conv", *bn], ["normed"], spatial=1),
         node("PRelu", ["normed", "slope"], ["active"]),
         node("MaxPool", ["active"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
         node("Dropout", ["pooled"], ["kept"], ratio=0.4),

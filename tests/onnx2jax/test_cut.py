@@ -49,6 +49,20 @@ def test_what_subgraphs_read_is_kept():
     np.testing.assert_array_equal(onnx2jax.load(made, outputs=["z"])(x), -x)
 
 
+def test_inputs_of_what_is_left_out_are_left_out():
+    nodes = [node("Relu", ["x"], ["a"]), node("Add", ["a", "z"], ["y"])]
+    made = model(nodes, {"x": (2,), "z": (2,)}, {"y": (2,)})
+    f = onnx2jax.load(made, outputs=["a"])
+    assert [spec.name for spec in f.inputs] == ["x"]
+    np.testing.assert_array_equal(f(np.array([-1, 1], np.float32)), [0, 1])
+
+
+@pytest.mark.parametrize("names", ([], "feature"), ids=repr)
+def test_outputs_are_a_list_of_names(names):
+    with pytest.raises(ValueError, match=r"outputs is a list of names"):
+        onnx2jax.load(classifier(), outputs=names)
+
+
 def test_an_unknown_value_names_those_near_it(tmp_path):
     onnx.save(classifier(), tmp_path / "m.onnx")
     with pytest.raises(ValueError, match=r"m.onnx has no value 'features'.*feature"):

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec as P
 
 from jfacemap import onnx2jax
 from jfacemap.onnx2jax import function as function_module
 
+from ..devices import on_eight_devices
 from .build import compare, draws, int64, model, node, runtime, value
 
 
@@ -79,6 +79,9 @@ def test_several_outputs_come_by_name():
     made = model(nodes, {"x": (1, 3)}, {"a": (1, 3), "b": ()})
     out = onnx2jax.load(made).batched(draws(0, 4, 3))
     assert {k: v.shape for k, v in out.items()} == {"a": (4, 3), "b": (4,)}
+    turned = model(nodes, {"x": (1, 3)}, {"b": (), "a": (1, 3)})
+    f, x = onnx2jax.load(turned), draws(0, 1, 3)
+    assert list(f(x)) == ["b", "a"] and list(jax.jit(f)(x)) == ["a", "b"]
 
 
 def test_compiles_once_for_each_shape():
@@ -146,14 +149,23 @@ def test_products_are_at_full_precision():
     assert "HIGHEST" in text and "DEFAULT" not in text
 
 
-def test_shards_over_the_batch():
-    devices = jax.devices()[: len(x)]
-    mesh = jax.make_mesh((len(devices),), ("batch",), devices=devices)
-    rows = jax.device_put(x, NamedSharding(mesh, P("batch")))
-    weights = jax.device_put(any_batch, NamedSharding(mesh, P()))
-    out = weights(rows)
-    assert out.sharding.is_equivalent_to(NamedSharding(mesh, P("batch")), 2)
-    np.testing.assert_allclose(out, truth, rtol=0, atol=1e-5 * np.abs(truth).max())
+def test_shards_over_the_batch(tmp_path):
+    onnx.save(network("N"), tmp_path / "m.onnx")
+    rows = draws(0, 16, 3, 8, 8)
+    np.savez(tmp_path / "a.npz", x=rows, y=runtime(network("N"), x=rows)["y"])
+    code = """
+    from jfacemap import onnx2jax
+
+    f = onnx2jax.load(sys.argv[1])
+    x, y = np.load(sys.argv[2]).values()
+    weights = jax.device_put(f, NamedSharding(mesh, P()))
+    for call in (weights, weights.batched):
+        out = call(jax.device_put(x, over))
+        assert len({s.device for s in out.addressable_shards}) == 8
+        assert all(s.data.shape == (2, 5) for s in out.addressable_shards)
+        np.testing.assert_allclose(out, y, rtol=0, atol=1e-4)
+    """
+    on_eight_devices(code, tmp_path / "m.onnx", tmp_path / "a.npz")
 
 
 wrong = {

@@ -1,5 +1,8 @@
 """Files and protos in, functions or one clear error out."""
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
@@ -60,6 +63,13 @@ def test_opsets_outside_the_known_are_refused(opset):
         onnx2jax.load(made)
 
 
+def test_a_model_says_of_which_opset_it_is():
+    made = helper.make_model(gemm.graph)
+    del made.opset_import[:]
+    with pytest.raises(ValueError, match="does not say of which opset"):
+        onnx2jax.load(made)
+
+
 def test_all_that_is_unsupported_is_listed_at_once():
     nodes = [
         node("Frobnicate", ["x"], ["a"], name="first"),
@@ -81,6 +91,91 @@ def test_all_that_is_unsupported_is_listed_at_once():
         "node 'fifth' reads 'nothing', which nothing makes",
     ):
         assert part in text
+
+
+def test_nodes_in_any_order(tmp_path):
+    """As onnxconverter may write them; graphs inside are sorted too."""
+    nodes = [
+        node("Add", ["b", "x"], ["y"]),
+        node("Neg", ["a"], ["b"]),
+        node("MatMul", ["x", "w"], ["a"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value("x", (2, 3))],
+        [value("y", (2, 3))],
+        [onnx.numpy_helper.from_array(draws(1, 3, 3), "w")],
+    )
+    made = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    compare(made, x=draws(0, 2, 3))
+    assert [n.op_type for n in made.graph.node] == ["Add", "Neg", "MatMul"]  # untouched
+    f, want = onnx2jax.load(made, outputs=["b"]), -draws(0, 2, 3) @ draws(1, 3, 3)
+    np.testing.assert_allclose(f(draws(0, 2, 3)), want, rtol=1e-5)
+    turned = helper.make_graph(
+        [node("Neg", ["p"], ["out"]), node("Mul", ["x", "x"], ["p"])],
+        "then",
+        [],
+        [value("out", (2,))],
+    )
+    plain = helper.make_graph([node("Neg", ["x"], ["e"])], "e", [], [value("e", (2,))])
+    x = draws(0, 2)
+    out = onnx2jax.load(model_of_if(turned, plain))(x=x, c=np.array(True))
+    np.testing.assert_array_equal(out, -x * x)
+    circle = [node("Add", ["x", "b"], ["a"]), node("Neg", ["a"], ["b"])]
+    graph = helper.make_graph(circle, "g", [value("x", (2,))], [value("a", (2,))])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    with pytest.raises(ValueError, match="reads 'b'"):
+        onnx2jax.load(made)
+
+
+faulty = {
+    "training": ("BatchNormalization", 5, {"training_mode": 1}, "training is not"),
+    "pad": ("Pad", 2, {"mode": "mirror"}, "mode 'mirror' is none of constant, edge"),
+    "resize": ("Resize", 3, {"mode": "area"}, "mode 'area' is none of nearest"),
+    "place": ("Resize", 3, {"coordinate_transformation_mode": "x"}, "'x' is none of half"),
+    "grid": ("GridSample", 2, {"mode": "area"}, "mode 'area' is none of nearest"),
+    "roi": ("RoiAlign", 3, {}, "RoiAlign: without a sampling_ratio"),
+    "scatter": ("ScatterND", 3, {"reduction": "mean"}, "'mean' is none of none, add"),
+}
+
+
+@pytest.mark.parametrize("case", faulty.values(), ids=faulty)
+def test_attributes_that_cannot_be_are_told_at_load(case):
+    op, count, attributes, message = case
+    names = [f"x{i}" for i in range(count)]
+    made = helper.make_model(
+        helper.make_graph(
+            [node(op, names, ["y"], name="it", **attributes)],
+            "g",
+            [value(name, (1, 1, 2, 2)) for name in names],
+            [helper.make_empty_tensor_value_info("y")],
+        ),
+        opset_imports=[helper.make_opsetid("", 19)],
+    )
+    with pytest.raises(ValueError, match=f"node 'it': .*{message}"):
+        onnx2jax.load(made)
+
+
+def test_fused_attributes_are_told_at_load_too():
+    nodes = [
+        node("FusedConv", ["x", "x"], ["a"], domain="com.microsoft", activation="Sine"),
+        node("FusedMatMul", ["a", "a"], ["y"], domain="com.microsoft", transBatchA=1),
+    ]
+    shapes = {"x": (1, 1, 2, 2)}, {"y": (1, 1, 2, 2)}
+    made = model(nodes, *shapes, domains=["com.microsoft"])
+    with pytest.raises(ValueError, match=r"(?s)'Sine' is none of Relu.*transBatchA=1"):
+        onnx2jax.load(made)
+
+
+def test_inputs_of_strings_are_told_at_load():
+    strings = value("s", (2,), onnx.TensorProto.STRING)
+    nodes = [node("Identity", ["s"], ["t"]), node("Relu", ["x"], ["y"])]
+    made = model(nodes, {"x": (2,), "s": strings}, {"y": (2,)})
+    with pytest.raises(ValueError, match="input 's' holds strings"):
+        onnx2jax.load(made)
 
 
 def test_faults_in_branches_are_found_at_load():
@@ -179,6 +274,31 @@ def test_functions_of_the_model_are_inlined():
     made = helper.make_model(graph, opset_imports=opsets, functions=[twice], ir_version=8)
     x = draws(0, 2)
     np.testing.assert_array_equal(onnx2jax.load(made)(x), x + x)
+
+
+def test_numbers_without_axes_belong_to_the_formula():
+    """Else the gradient by the exponent of x ** 2 would be NaN where x is not above 0."""
+    nodes = [node("Pow", ["x", "two"], ["p"]), node("Mul", ["p", "w"], ["y"])]
+    weights = {"two": np.array(2, np.float32), "w": np.ones(1, np.float32)}
+    f = onnx2jax.load(model(nodes, {"x": (4,)}, {"y": (4,)}, weights))
+    x = jnp.array([-1.0, 0, 1, 2])
+    gradient = eqx.filter_grad(lambda f: f(x).sum())(f)
+    assert set(gradient.weights) == {"w"}
+    np.testing.assert_allclose(gradient.weights["w"], [6.0])
+    np.testing.assert_allclose(jax.grad(lambda x: f(x).sum())(x), 2 * x)
+
+
+def test_data_cut_short_name_the_tensor_and_its_file(tmp_path):
+    copy = lambda: onnx.ModelProto.FromString(gemm.SerializeToString())
+    beside = dict(save_as_external_data=True, location="g.bin", size_threshold=0)
+    onnx.save(copy(), tmp_path / "g.onnx", **beside)
+    (tmp_path / "g.bin").write_bytes((tmp_path / "g.bin").read_bytes()[:20])
+    with pytest.raises(ValueError, match=r"'w' of sizes \(4, 3\) is damaged.*'g\.bin'"):
+        onnx2jax.load(tmp_path / "g.onnx")
+    cut = copy()
+    cut.graph.initializer[0].raw_data = cut.graph.initializer[0].raw_data[:-4]
+    with pytest.raises(ValueError, match=r"'w' of sizes \(4, 3\) is damaged"):
+        onnx2jax.load(cut)
 
 
 def test_a_node_that_fails_is_named():

@@ -6,6 +6,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnx
 import pytest
 
 from jfacemap import onnx2jax
@@ -70,6 +71,44 @@ def test_networks_agree_with_onnxruntime(name):
         scale = max(float(np.abs(want).max()), 1e-6)
         error = np.abs(np.asarray(have).reshape(want.shape) - want).max() / scale
         assert error < 1e-5, output
+
+
+efficientnet = "efficientnet_lite0"
+
+
+def relative(ours, truth) -> float:
+    return float(np.abs(np.float64(ours) - truth).max() / np.abs(truth).max())
+
+
+def test_a_network_of_any_batch_runs_on_many_and_in_bfloat16():
+    path, x = model_path(efficientnet), faces(efficientnet, 3)
+    f = onnx2jax.load(path)
+    truth = runtime(path, **{f.inputs[0].name: x})[f.outputs[0]]
+    assert relative(f(x), truth) < 1e-5
+    narrow = lambda w: w.astype(jnp.bfloat16) if w.dtype == jnp.float32 else w
+    out = jax.tree.map(narrow, f)(x)
+    assert out.dtype == jnp.bfloat16 and relative(out.astype(np.float32), truth) < 0.1
+    for platform in ("cuda", "tpu"):
+        traced = jax.jit(lambda f, x: f(x)).trace(f, jnp.asarray(x))
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert "f64" not in text and "feature_group_count" in text
+
+
+def test_the_gradient_of_a_network_is_its_slope():
+    """Of its first layers, in double precision: all of them would take minutes."""
+    path = model_path(efficientnet)
+    nodes = onnx.load(path).graph.node
+    third = [node.output[0] for node in nodes if node.op_type == "Conv"][2]
+    with jax.enable_x64(True):
+        wide = lambda w: jnp.asarray(np.float64(w)) if w.dtype == jnp.float32 else w
+        f = jax.tree.map(wide, onnx2jax.load(path, outputs=[third]))
+        x = jnp.asarray(np.float64(faces(efficientnet, 1)))
+        step = np.random.default_rng(0).standard_normal(x.shape)
+        step = jnp.asarray(step / np.linalg.norm(step))
+        loss = lambda x: jnp.sum(jnp.sin(f(x)))
+        slope = jnp.vdot(jax.grad(loss)(x), step)
+        change = (loss(x + 1e-6 * step) - loss(x - 1e-6 * step)) / 2e-6
+        np.testing.assert_allclose(slope, change, rtol=1e-4)
 
 
 def test_embeddings_of_one_person_are_nearer_than_of_two():

@@ -1,18 +1,17 @@
 """Images to stored rows: against a loop, against onnxruntime, and interrupted."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
 import PIL.Image
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
 
 import jfacemap as jfm
 from jfacemap import onnx2jax
 from jfacemap.data.arrays import InputError
 
-from ..onnx2jax.build import draws, model, node, runtime
+from ..devices import on_eight_devices
+from ..onnx2jax.build import draws, model, node, runtime, value
 
 
 rng = np.random.default_rng(0)
@@ -142,11 +141,27 @@ def test_another_network_or_way_is_not_mixed_in(place):
         ({"flip": True}, "flip"),
         ({"preprocess": jfm.data.Preprocess((8, 8), std=128.0)}, "preprocess"),
         ({"columns": {"more": np.arange(11)}}, "columns"),
+        ({"dtype": "float16"}, "dtype"),
         ({"fn": lambda x: network(x)[:, :3]}, "width"),
     ):
         with pytest.raises(InputError, match=f"another way .*{what}"):
             again(**options)
     assert len(jfm.data.EmbeddingStore.open(place)) == 11
+
+
+def test_another_array_is_not_taken_for_the_first(place):
+    """Their positions are the same: only their pixels tell them apart."""
+    jfm.embed(network, images[:8], place, preprocess=small)
+    for other in (255 - images, images):
+        with pytest.raises(InputError, match=r"another way .*images"):
+            jfm.embed(network, other, place, preprocess=small)
+
+
+def test_metadata_of_a_later_call_are_stored_too(place):
+    first = jfm.embed(network, images, place, preprocess=small, metadata={"a": 1, "b": 2})
+    again = {"b": 3, "embed": "not ours"}
+    store = jfm.embed(network, images, place, preprocess=small, metadata=again)
+    assert store.metadata == first.metadata | {"b": 3}
 
 
 def test_mirror_images_are_averaged(place):
@@ -164,6 +179,9 @@ def test_faces_are_aligned_and_those_without_landmarks_left_out(place):
     faces = [jfm.data.align_face(images[i], points[i], size) for i in kept]
     np.testing.assert_allclose(store.rows(), truth(np.stack(faces)), rtol=1e-4, atol=1e-4)
     assert set(store.metadata["skipped"]) == {"2"}
+    crops = jfm.data.Preprocess(size, crop=0.875)  # of whole photographs, not of faces
+    cropped = jfm.embed(network, images, f"{place}3", preprocess=crops, landmarks=points)
+    np.testing.assert_array_equal(cropped.rows(), store.rows())
     named = jfm.embed(
         network, images, f"{place}2", preprocess=small, landmarks={4: points[4]}
     )
@@ -199,14 +217,62 @@ def test_onnx_models_give_what_onnxruntime_does(place, batch):
         jfm.embed(onnx2jax.load(other), images, place)
 
 
-def test_batches_may_be_sharded(place):
-    mesh = jax.make_mesh((1,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
-    over = NamedSharding(mesh, PartitionSpec("b"))
-    store = jfm.embed(network, images, place, preprocess=small, sharding=over)
-    np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
+def test_another_output_of_one_model_is_not_mixed_in(place):
+    """Of the same weights and width: only the graph tells them apart."""
+    made = tiny_onnx(1)
+    jfm.embed(onnx2jax.load(made, outputs=["h"]), images[:4], place)
+    for other in (
+        onnx2jax.load(made, outputs=["r"]),
+        onnx2jax.load(relu_to("Elu", made), outputs=["r"]),
+    ):
+        with pytest.raises(InputError, match=r"another way .*graph"):
+            jfm.embed(other, images[:4], place)
+    jfm.embed(onnx2jax.load(made, outputs=["h"]), images[:4], place)
 
 
-def test_what_makes_no_embedding_is_an_error(place):
+def relu_to(op, made):
+    other = onnx.ModelProto.FromString(made.SerializeToString())
+    other.graph.node[1].op_type = op
+    return other
+
+
+def test_models_of_whole_numbers_take_pixels_as_they_are(place):
+    uint8 = onnx.TensorProto.UINT8
+    nodes = [
+        node("Cast", ["x"], ["c"], to=onnx.TensorProto.FLOAT),
+        node("Conv", ["c", "w"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["y"]),
+    ]
+    inputs = {"x": value("x", (1, 3, 8, 8), uint8)}
+    made = model(nodes, inputs, {"y": (1, 6, 1, 1)}, {"w": draws(0, 6, 3, 3, 3)})
+    f = onnx2jax.load(made)
+    with pytest.raises(ValueError, match=r"pixels as uint8.*preprocess='pixels'"):
+        jfm.embed(f, images, place)
+    store = jfm.embed(f, images[:1], place, preprocess="pixels")
+    want = runtime(made, x=images[:1].transpose(0, 3, 1, 2))["y"].ravel()
+    np.testing.assert_allclose(store.rows()[0], want, rtol=1e-5, atol=1e-3)
+
+
+def test_batches_may_be_sharded(tmp_path):
+    np.savez(tmp_path / "a.npz", images=images, weight=weight, truth=truth(images))
+    code = """
+    import jfacemap as jfm
+    from jfacemap.study.embed_network import Network
+
+    images, weight, truth = np.load(sys.argv[1]).values()
+    small = jfm.data.Preprocess((8, 8))
+    fn = lambda x: x.reshape(len(x), -1) @ weight
+    out = Network(fn, small, sharding=over)(np.resize(images, (16, 8, 8, 3)))
+    assert len({s.device for s in out.addressable_shards}) == 8
+    assert all(s.data.shape == (2, 5) for s in out.addressable_shards)
+    options = dict(preprocess=small, sharding=over, batch_size=8)
+    store = jfm.embed(fn, images, "memory://sharded", **options)
+    np.testing.assert_allclose(store.rows(), truth, rtol=1e-4, atol=1e-4)
+    """
+    on_eight_devices(code, tmp_path / "a.npz")
+
+
+def test_what_makes_no_embedding_is_an_error(place, unchecked_types):
     embed = lambda fn, **o: jfm.embed(fn, images, place, **{"preprocess": small} | o)
     with pytest.raises(ValueError, match=r"outputs 'a', 'b': choose one"):
         embed(lambda x: {"a": x, "b": x})
@@ -220,4 +286,12 @@ def test_what_makes_no_embedding_is_an_error(place):
         embed(network, columns={"image": np.arange(11)})
     with pytest.raises(ValueError, match="one value each"):
         embed(network, columns={"who": np.arange(10)})
+    with pytest.raises(ValueError, match=r"'m\.onnx'.*onnx2jax\.load"):
+        embed("m.onnx")
+    with pytest.raises(ValueError, match=r"one of arcface, .*got None"):
+        embed(network, preprocess=None)
+    with pytest.raises(ValueError, match="at least 1; got -1"):
+        embed(network, workers=-1)
+    with pytest.raises(ValueError, match="change it, or name a preset"):
+        embed(onnx2jax.load(tiny_onnx(1)), preprocess=jfm.data.Preprocess((9, 9)))
     assert not jfm.data.EmbeddingStore.exists(place)

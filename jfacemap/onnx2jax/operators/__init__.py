@@ -17,6 +17,7 @@ from . import (  # noqa: F401
     padding,
     pool,
     quantised,
+    quantised_fused,
     reduction,
     regions,
     resize,

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..registry import operator
+from ..registry import one_of, operator
 from . import activation as act
 from .arithmetic import clip
 from .conv import convolution
@@ -27,13 +27,14 @@ activations = {
 }
 
 
+known = one_of(activation=activations)
+
+
 def _activate(x, name: str, parameters):
-    if name not in activations:
-        raise ValueError(f"activation {name!r} is none of {', '.join(activations)}")
     return activations[name](x, *parameters)
 
 
-@operator("FusedConv", domain=microsoft)
+@operator("FusedConv", domain=microsoft, check=known)
 def fused_conv(
     x,
     w,
@@ -58,7 +59,7 @@ def fused_conv(
     return _activate(out, activation, activation_params)
 
 
-@operator("FusedGemm", domain=microsoft)
+@operator("FusedGemm", domain=microsoft, check=known)
 def fused_gemm(
     a,
     b,
@@ -78,8 +79,23 @@ def fused_gemm(
     )
 
 
-@operator("FusedMatMul", domain=microsoft)
-def fused_matmul(a, b, *, alpha: float = 1.0, transA: int = 0, transB: int = 0):
+def _last_axes_alone(attributes) -> None:
+    for name in ("transBatchA", "transBatchB"):
+        if attributes.get(name):
+            raise ValueError(f"{name}=1 is not supported")
+
+
+@operator("FusedMatMul", domain=microsoft, check=_last_axes_alone)
+def fused_matmul(
+    a,
+    b,
+    *,
+    alpha: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+    transBatchA: int = 0,
+    transBatchB: int = 0,
+):
     """alpha a @ b, the last two axes of a or b transposed first."""
     turn = lambda x, yes: jnp.swapaxes(x, -1, -2) if yes else x
     out = matmul(turn(a, transA), turn(b, transB))

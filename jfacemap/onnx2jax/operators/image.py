@@ -5,11 +5,11 @@ import functools as ft
 import jax
 import jax.numpy as jnp
 
-from ..registry import operator
+from ..registry import Check, operator
 from .values import to_jax
 
 
-def image_operator(*names: str, since: int = 1):
+def image_operator(*names: str, since: int = 1, check: Check | None = None):
     """Enter a function of an image (n, ..., c), and return it for images (n, c, ...)."""
 
     def enter(last):
@@ -18,7 +18,7 @@ def image_operator(*names: str, since: int = 1):
             out = last(jnp.moveaxis(to_jax(x), 1, -1), *rest, **attributes)
             return jax.tree.map(lambda y: jnp.moveaxis(y, -1, 1), out)
 
-        return operator(*names, since=since, last=last)(second)
+        return operator(*names, since=since, last=last, check=check)(second)
 
     return enter
 

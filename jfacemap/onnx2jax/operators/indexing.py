@@ -90,7 +90,7 @@ def gather_nd(x, indices, *, batch_dims: int = 0):
     return to_jax(x)[(*map(to_jax, lead), *map(to_jax, parts))]
 
 
-@operator("TopK", static=["k"])
+@operator("TopK", since=10, static=["k"])
 def top_k(x, k, *, axis: int = -1, largest: int = 1, sorted: int = 1):
     """The k largest or smallest along the axis, in order, and where they are."""
     axis, count = axis_in(axis, x.ndim), int(np.ravel(k)[0])
@@ -106,9 +106,6 @@ def top_k(x, k, *, axis: int = -1, largest: int = 1, sorted: int = 1):
 def top_k_by_attribute(x, *, k: int, axis: int = -1):
     """The k largest along the axis, in order, and where they are."""
     return top_k(x, k, axis=axis)
-
-
-operator("TopK", since=10, static=["k"])(top_k)
 
 
 @operator("NonZero", static=["x"])

@@ -25,15 +25,26 @@ def _standardize(x, axes, epsilon):
     return (x - mean) * scale, mean, scale
 
 
-@image_operator("BatchNormalization")
+def _not_in_training(attributes) -> None:
+    if attributes.get("training_mode") or attributes.get("n_outputs", 1) > 1:
+        raise ValueError("training is not supported: export the model for inference")
+
+
+@image_operator("BatchNormalization", check=_not_in_training)
+def batch_normalization_of_old(
+    x, scale, bias, mean, variance, *, epsilon=1e-5, momentum=0.9, spatial=1, n_outputs=1
+):
+    """As below; statistics by pixel, which `spatial=0` allows, are not supported."""
+    if not spatial and scale.ndim > 1:
+        raise ValueError(f"spatial=0 with a scale {scale.shape}: by channel alone, (c,)")
+    return _normalize_channels(x, scale, bias, mean, variance, epsilon)
+
+
+@image_operator("BatchNormalization", since=9, check=_not_in_training)
 def batch_normalization_of_inference(
     x, scale, bias, mean, variance, *, epsilon=1e-5, momentum=0.9, n_outputs=1
 ):
     """scale (x - mean) / sqrt(variance + epsilon) + bias, by channel."""
-    if n_outputs > 1:
-        raise ValueError(
-            "training outputs are not supported: export the model for inference"
-        )
     return _normalize_channels(x, scale, bias, mean, variance, epsilon)
 
 
@@ -46,13 +57,11 @@ def _normalize_channels(x, scale, bias, mean, variance, epsilon):
     return (pixels * factor + shift).astype(x.dtype)
 
 
-@image_operator("BatchNormalization", since=14)
+@image_operator("BatchNormalization", since=14, check=_not_in_training)
 def batch_normalization(
     x, scale, bias, mean, variance, *, epsilon=1e-5, momentum=0.9, training_mode=0
 ):
     """scale (x - mean) / sqrt(variance + epsilon) + bias, by channel."""
-    if training_mode:
-        raise ValueError("training_mode is not supported: export the model for inference")
     return _normalize_channels(x, scale, bias, mean, variance, epsilon)
 
 
@@ -127,10 +136,10 @@ def lp_normalization(x, *, axis: int = -1, p: int = 2):
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(x, *, axes=(0, 2, 3)):
     """x standardised along the axes."""
-    x, axes = to_jax(x), axes_in(axes, x.ndim)
-    mean = jnp.mean(x, axis=axes, keepdims=True)
-    deviation = jnp.sqrt(jnp.mean(x * x, axis=axes, keepdims=True) - mean**2)
-    return (x - mean) / (deviation + like(x, 1e-9))
+    rows, axes = wide(to_jax(x)), axes_in(axes, x.ndim)
+    centred = rows - jnp.mean(rows, axis=axes, keepdims=True)
+    deviation = jnp.sqrt(jnp.mean(centred**2, axis=axes, keepdims=True))
+    return (centred / (deviation + like(rows, 1e-9))).astype(x.dtype)
 
 
 @operator("Dropout")

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from ..registry import operator
+from ..registry import one_of, operator
 from .values import axes_in, cast, ints, namespace
 
 
-modes = {"constant": "constant", "edge": "edge", "reflect": "reflect", "wrap": "wrap"}
+known = one_of(mode=("constant", "edge", "reflect", "wrap"))
 
 
 def _pad_last_by_attribute(x, *, pads, mode: str = "constant", value: float = 0.0):
     return _pad_last(x, pads, np.float32(value), mode=mode)
 
 
-@operator("Pad", last=_pad_last_by_attribute)
+@operator("Pad", last=_pad_last_by_attribute, check=known)
 def pad_by_attribute(x, *, pads, mode: str = "constant", value: float = 0.0):
     """A border of given widths: first before each axis, then behind; negative ones cut."""
     return pad(x, pads, np.float32(value), mode=mode)
@@ -25,7 +25,7 @@ def _pad_last(x, pads, constant_value=None, axes=None, *, mode: str = "constant"
     return pad(x, pads, constant_value, axes, mode=mode)
 
 
-@operator("Pad", since=11, static=["pads", "axes"], last=_pad_last)
+@operator("Pad", since=11, static=["pads", "axes"], last=_pad_last, check=known)
 def pad(x, pads, constant_value=None, axes=None, *, mode: str = "constant"):
     """A border of given widths: first before each axis, then behind; negative ones cut."""
     axes = range(x.ndim) if axes is None else axes_in(axes, x.ndim)
@@ -36,8 +36,6 @@ def pad(x, pads, constant_value=None, axes=None, *, mode: str = "constant"):
     parts = zip(x.shape, widths, strict=True)
     x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in parts)]
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
-    if mode not in modes:
-        raise ValueError(f"mode {mode!r} is none of {', '.join(modes)}")
     xp = namespace(x)
     if mode != "constant":
         return xp.pad(x, widths, mode=mode)

@@ -1,7 +1,7 @@
 """Quantised networks: 8-bit integers that stand for scale * (q - zero point).
 
-Products of integers are taken in float32 where that is exact (24 bits) and by int32 sums
-otherwise; what comes back is rounded to even and saturated, as ONNX wants it.
+Products of integers are summed in int32; what comes back is rounded to even and saturated,
+as ONNX wants it.
 """
 
 from typing import Any
@@ -91,10 +91,10 @@ def _centred(x, zero_point, axis: int):
     x = to_jax(x).astype(jnp.int32)
     if zero_point is None:
         return x
-    return x - _rows(zero_point, x, axis).astype(jnp.int32)
+    return x - rows_of(zero_point, x, axis).astype(jnp.int32)
 
 
-def _rows(v, x, axis: int):
+def rows_of(v, x, axis: int):
     """A number, a vector along an axis, or an array that broadcasts already."""
     v = to_jax(v)
     if v.size == 1:
@@ -137,8 +137,8 @@ def conv_integer(
 def qlinear_matmul(a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero):
     """The product of two quantised matrices, quantised."""
     total = matmul_integer(a, b, a_zero, b_zero).astype(jnp.float32)
-    a, b = _rows(a_scale, total, -2), _rows(b_scale, total, -1)
-    return _requantize(total, a, b, _rows(y_scale, total, -2), _rows(y_zero, total, -2))
+    a, b = rows_of(a_scale, total, -2), rows_of(b_scale, total, -1)
+    return requantize(total, a, b, rows_of(y_scale, total, -2), rows_of(y_zero, total, -2))
 
 
 @operator("QLinearConv")
@@ -166,12 +166,13 @@ def qlinear_conv(
     )
     total: Any = conv_integer(x, w, x_zero, w_zero, strides=strides, **geometry)
     if b is not None:
-        total = total + _rows(b, total, 1).astype(jnp.int32)
-    a, b, y = (_rows(s, total, 1) for s in (x_scale, w_scale, y_scale))
-    return _requantize(total.astype(jnp.float32), a, b, y, _rows(y_zero, total, 1))
+        total = total + rows_of(b, total, 1).astype(jnp.int32)
+    a, b, y = (rows_of(s, total, 1) for s in (x_scale, w_scale, y_scale))
+    return requantize(total.astype(jnp.float32), a, b, y, rows_of(y_zero, total, 1))
 
 
-def _requantize(total, a_scale, b_scale, y_scale, y_zero):
+def requantize(total, a_scale, b_scale, y_scale, y_zero):
+    """A sum of products of integers, as integers of the scale and zero point of y."""
     a, b, y = (s.astype(jnp.float32) for s in (a_scale, b_scale, y_scale))
     out = jnp.round(total * (a * b / y)) + y_zero.astype(jnp.float32)
     return _to_integers(out, y_zero.dtype)

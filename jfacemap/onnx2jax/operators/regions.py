@@ -7,7 +7,12 @@ from ..registry import operator
 from .values import cast, like, same_dtype, to_jax
 
 
-@operator("RoiAlign")
+def _has_a_ratio(attributes) -> None:
+    if attributes.get("sampling_ratio", 0) <= 0:
+        raise ValueError("without a sampling_ratio its work depends on data")
+
+
+@operator("RoiAlign", check=_has_a_ratio)
 def roi_align_at_corners(
     x,
     rois,
@@ -24,7 +29,7 @@ def roi_align_at_corners(
     return _roi_align(x, rois, batch_indices, mode, *sizes, offset=0.0)
 
 
-@operator("RoiAlign", since=16)
+@operator("RoiAlign", since=16, check=_has_a_ratio)
 def roi_align(
     x,
     rois,
@@ -44,10 +49,6 @@ def roi_align(
 
 
 def _roi_align(x, rois, batch_indices, mode, height, width, ratio, scale, offset):
-    if ratio <= 0:
-        raise ValueError(
-            "RoiAlign needs a sampling_ratio: without one its work depends on data"
-        )
     x, rois = (to_jax(v) for v in same_dtype(x, rois))
     images = x[to_jax(batch_indices)]
     x1, y1, x2, y2 = (rois * like(rois, scale) - like(rois, offset)).T

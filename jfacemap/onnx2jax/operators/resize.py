@@ -9,7 +9,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ..registry import operator
+from ..registry import one_of, operator
 from .values import axes_in, highest, ints, is_float, to_jax, wide
 
 
@@ -26,14 +26,30 @@ class Rule:
     antialias: int = 0
 
 
-@operator("Upsample")
+known = one_of(
+    mode=("nearest", "linear", "cubic"),
+    coordinate_transformation_mode=(
+        "half_pixel",
+        "half_pixel_symmetric",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+        "tf_half_pixel_for_nn",
+        "tf_crop_and_resize",
+    ),
+    nearest_mode=("round_prefer_floor", "round_prefer_ceil", "floor", "ceil", ""),
+    keep_aspect_ratio_policy=("stretch", "not_larger", "not_smaller"),
+)
+
+
+@operator("Upsample", check=known)
 def upsample_by_attribute(x, *, scales, mode: str = "nearest"):
     """x enlarged; pixels are points at whole numbers."""
     return upsample(x, np.asarray(scales), mode=mode)
 
 
-@operator("Upsample", since=9, static=["scales"])
-@operator("Resize", since=10, static=["scales"])
+@operator("Upsample", since=9, static=["scales"], check=known)
+@operator("Resize", since=10, static=["scales"], check=known)
 def upsample(x, scales, *, mode: str = "nearest"):
     """x enlarged; pixels are points at whole numbers."""
     return _resize(
@@ -41,7 +57,7 @@ def upsample(x, scales, *, mode: str = "nearest"):
     )
 
 
-@operator("Resize", since=11, static=["roi", "scales", "sizes"])
+@operator("Resize", since=11, static=["roi", "scales", "sizes"], check=known)
 def resize(
     x,
     roi=None,
@@ -129,9 +145,8 @@ def coordinates(old: int, new: int, scale: float, edges, rule: Rule) -> np.ndarr
     if mode == "half_pixel_symmetric":
         # The middle stays the middle where the size was rounded.
         return old / 2 * (1 - new / (scale * old)) + half
-    if mode == "tf_half_pixel_for_nn":
-        return (at + 0.5) / scale
-    raise ValueError(f"coordinate_transformation_mode {mode!r} is not known")
+    assert mode == "tf_half_pixel_for_nn", mode
+    return (at + 0.5) / scale
 
 
 def _along_axis(x, place, axis: int, scale: float, rule: Rule):
@@ -154,15 +169,11 @@ def _round(place: np.ndarray, mode: str) -> np.ndarray:
         return np.ceil(place)
     if mode == "round_prefer_ceil":
         return np.floor(place + 0.5)
-    if mode in ("round_prefer_floor", ""):
-        return np.ceil(place - 0.5)
-    raise ValueError(f"nearest_mode {mode!r} is not known")
+    return np.ceil(place - 0.5)  # round_prefer_floor
 
 
 def interpolation(place: np.ndarray, size: int, scale: float, rule: Rule) -> np.ndarray:
     """The matrix (new, old) that interpolates along an axis; its rows sum to 1."""
-    if rule.mode not in ("linear", "cubic"):
-        raise ValueError(f"mode {rule.mode!r} is none of nearest, linear, cubic")
     radius, kernel = (1, _tent) if rule.mode == "linear" else (2, _cubic)
     stretch = min(scale, 1.0) if rule.antialias else 1.0
     reach = int(np.ceil(radius / stretch))

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..registry import operator
+from ..registry import one_of, operator
 from .values import cast, highest, like, same_dtype, to_jax
 
 
@@ -27,7 +27,11 @@ def affine_grid(theta, size, *, align_corners: int = 0):
     return out.reshape(theta.shape[0], *sizes, len(sizes))
 
 
-@operator("GridSample")
+modes = "nearest", "linear", "bilinear", "cubic", "bicubic"
+paddings = "zeros", "border", "reflection"
+
+
+@operator("GridSample", check=one_of(mode=modes, padding_mode=paddings))
 def grid_sample(
     x,
     grid,
@@ -39,10 +43,8 @@ def grid_sample(
     """x (n, c, ...) at the points of a grid (n, ..., k) over [-1, 1]: (n, c, ...)."""
     x, grid = (to_jax(v) for v in same_dtype(x, grid))
     sizes = x.shape[2:]
-    kernels = {"nearest": _nearest, "linear": _linear, "bilinear": _linear}
-    kernel = (kernels | {"cubic": _cubic, "bicubic": _cubic}).get(mode)
-    if kernel is None:
-        raise ValueError(f"mode {mode!r} is none of nearest, linear, cubic")
+    kernels = {"nearest": _nearest, "linear": _linear, "cubic": _cubic}
+    kernel = kernels[mode.removeprefix("bi")]
     n, k = x.shape[0], len(sizes)
     points = grid.reshape(n, -1, k)
     axes = []
@@ -62,7 +64,7 @@ def _gather_products(x, axes):
     """The sum over the taps of all axes: products of their weights times the pixels."""
     n, c, *sizes = x.shape
     flat = x.reshape(n, c, -1)
-    places, weights = [jnp.zeros(axes[0][0][0][0].shape, jnp.int32)], [None]
+    places, weights = [jnp.zeros(axes[0][0][0].shape, jnp.int32)], [None]
     for size, taps in zip(sizes, axes, strict=True):
         places = [p * size + index for p in places for index, _ in taps]
         weights = [w if v is None else v * w for v in weights for _, w in taps]
@@ -109,10 +111,6 @@ def _cubic(place, *border):
 def _into(place, size, padding_mode, align_corners):
     if padding_mode == "border":
         return jnp.clip(place, 0, size - 1)
-    if padding_mode != "reflection":
-        raise ValueError(
-            f"padding_mode {padding_mode!r} is none of zeros, border, reflection"
-        )
     low, high = (0, size - 1) if align_corners else (-0.5, size - 0.5)
     span = max(high - low, 1e-9)
     offset = jnp.mod(place - low, 2 * span)

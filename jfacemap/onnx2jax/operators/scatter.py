@@ -3,22 +3,21 @@
 import jax.numpy as jnp
 import numpy as np
 
-from ..registry import operator
+from ..registry import one_of, operator
 from .indexing import element_places, positive
 from .values import axis_in, same_dtype, to_jax
 
 
 methods = {"none": "set", "add": "add", "mul": "multiply", "max": "max", "min": "min"}
+known = one_of(reduction=methods)
 
 
 def _write(x, places, updates, reduction: str):
-    if reduction not in methods:
-        raise ValueError(f"reduction {reduction!r} is none of {', '.join(methods)}")
     x, updates = (to_jax(v) for v in same_dtype(x, updates))
     return getattr(x.at[tuple(map(to_jax, places))], methods[reduction])(updates)
 
 
-@operator("Scatter", "ScatterElements")
+@operator("Scatter", "ScatterElements", check=known)
 def scatter_elements(x, indices, updates, *, axis: int = 0, reduction: str = "none"):
     """x with x[indices[i, j, ...], j, ...] = updates[i, j, ...] for axis 0, and so on."""
     axis = axis_in(axis, x.ndim)
@@ -26,7 +25,7 @@ def scatter_elements(x, indices, updates, *, axis: int = 0, reduction: str = "no
     return _write(x, places, updates, reduction)
 
 
-@operator("ScatterND")
+@operator("ScatterND", check=known)
 def scatter_nd(x, indices, updates, *, reduction: str = "none"):
     """x with x[index] = update for each index vector along the last axis."""
     depth = indices.shape[-1]

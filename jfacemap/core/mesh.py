@@ -1,0 +1,190 @@
+"""Rows over the devices of a mesh: each sums its own, and the sums are added.
+
+Left to itself the compiler gathers all rows on every device before it cuts them into
+chunks. Here a kernel is told while it is traced that its rows lie in shards; then
+`each_shard` runs a part of it on each device's rows, and `shard_sum` adds up what they
+found, so that what travels has the size of the statistic and not of the rows.
+"""
+
+import contextlib
+import contextvars
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+
+class Shards(NamedTuple):
+    """Where n rows lie: in equal parts along `axes` of a mesh, in order."""
+
+    mesh: Mesh
+    axes: tuple[str, ...]
+    n: int
+
+    @property
+    def number(self) -> int:
+        """Parts the rows are in."""
+        return math.prod(self.mesh.shape[a] for a in self.axes)
+
+
+_outside: contextvars.ContextVar[Shards | None] = contextvars.ContextVar(
+    "outside", default=None
+)
+_inside: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "inside", default=()
+)
+
+
+def shards_of(*trees) -> Shards | None:
+    """Where the rows of concrete arrays lie, if one is cut along n, its first axis.
+
+    What is being traced does not know: there `mesh=` says it, or the kernel around.
+    """
+    for x in jax.tree.leaves(trees):
+        if isinstance(x, Tracer) or not isinstance(x, jax.Array) or not x.ndim:
+            continue
+        sharding = x.sharding
+        if not isinstance(sharding, NamedSharding) or not len(sharding.spec):
+            continue
+        first = sharding.spec[0]
+        axes = (first,) if isinstance(first, str) else tuple(first or ())
+        if axes and isinstance(sharding.mesh, Mesh):
+            shards = Shards(sharding.mesh, axes, x.shape[0])
+            if shards.number > 1:
+                return shards
+    return _outside.get()
+
+
+def laid_out(tree):
+    """Concrete arrays, and where their rows lie: on a mesh of automatic axes.
+
+    What `jax.make_mesh` makes by default has explicit ones, which are for programs that
+    say of each product where it is to lie. Nothing is moved.
+    """
+    shards = shards_of(tree)
+    if shards is None or automatic(shards.mesh) == shards.mesh:
+        return tree, shards
+
+    def name(x):
+        known = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+        if not known or not isinstance(x.sharding, NamedSharding):
+            return x
+        mesh = automatic(x.sharding.mesh)
+        return jax.device_put(x, NamedSharding(mesh, x.sharding.spec))
+
+    return jax.tree.map(name, tree), shards._replace(mesh=automatic(shards.mesh))
+
+
+def automatic(mesh) -> Mesh:
+    """The mesh with axes along which the compiler may cut as it likes."""
+    names = mesh.axis_names
+    return Mesh(mesh.devices, names, axis_types=(AxisType.Auto,) * len(names))
+
+
+def over_all(mesh: Mesh, n: int) -> Shards:
+    """n rows over all devices of a mesh."""
+    return Shards(automatic(mesh), tuple(mesh.axis_names), n)
+
+
+def spread(rows: tuple, weights, mesh: Mesh) -> tuple[tuple, Any]:
+    """Rows and weights over all devices of a mesh; they and `weights` of rows (n, d).
+
+    Where the devices do not divide n, rows of zeros and of zero weight fill up.
+    """
+    n = rows[0].shape[0]
+    fill = -n % over_all(mesh, n).number
+    if fill and weights is None:
+        weights = np.ones(n, np.float32)
+    sharding = NamedSharding(automatic(mesh), PartitionSpec(tuple(mesh.axis_names)))
+
+    def put(x):
+        if fill:
+            home = jnp if isinstance(x, jax.Array) else np
+            x = home.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1))
+        # What is traced is put there by `each_shard`; under `vmap` it has other axes.
+        return x if isinstance(x, Tracer) else jax.device_put(x, sharding)
+
+    return jax.tree.map(put, (tuple(rows), weights))
+
+
+def everywhere(tree):
+    """Concrete arrays whose rows lie in shards, whole on every device, and their shards.
+
+    For work on all pairs of rows: each device then does the pairs of its own.
+    """
+    tree, shards = laid_out(tree)
+    if shards is None:
+        return tree, None
+    whole = NamedSharding(shards.mesh, PartitionSpec())
+    return jax.device_put(tree, whole), shards
+
+
+@contextlib.contextmanager
+def placed(shards: Shards | None):
+    """While tracing: rows of number `shards.n` lie there."""
+    token = _outside.set(shards)
+    try:
+        yield
+    finally:
+        _outside.reset(token)
+
+
+def each_shard(f: Callable, rows, *whole, gives_rows: bool = False):
+    """`f(rows, *whole)` on each device's part of a pytree of rows (n, ...), if in parts.
+
+    `whole` are arrays that each device has all of. What `f` returns is the same on all
+    devices (it went through `shard_sum`), or, with `gives_rows`, parts of rows. Where no
+    rows lie in shards it is just `f(rows, *whole)`.
+    """
+    shards = _outside.get()
+    leaves = jax.tree.leaves(rows)
+    if shards is None or any(x.shape[:1] != (shards.n,) for x in leaves):
+        return f(rows, *whole)
+
+    def local(rows, *whole):
+        with placed(None):
+            token = _inside.set(shards.axes)
+            try:
+                return f(rows, *whole)
+            finally:
+                _inside.reset(token)
+
+    cut = PartitionSpec(shards.axes)
+    return jax.shard_map(
+        local,
+        mesh=shards.mesh,
+        in_specs=(cut, *(PartitionSpec() for _ in whole)),
+        out_specs=cut if gives_rows else PartitionSpec(),
+        check_vma=False,  # `custom_vmap` and `custom_vjp` have no rule for it
+    )(rows, *whole)
+
+
+def shard_sum(tree):
+    """The sum over shards of what each found, within `each_shard`; else as it is."""
+    return _over_shards(jax.lax.psum, tree)
+
+
+def shard_max(tree):
+    """The largest that any shard found, likewise."""
+    return _over_shards(jax.lax.pmax, tree)
+
+
+def shard_min(tree):
+    """The least that any shard found, likewise."""
+    return _over_shards(jax.lax.pmin, tree)
+
+
+def shard_stack(x):
+    """What each shard found, stacked, within `each_shard`; else a stack of one."""
+    axes = _inside.get()
+    return jax.lax.all_gather(x, axes) if axes else x[None]
+
+
+def _over_shards(combine, tree):
+    axes = _inside.get()
+    return combine(tree, axes) if axes else tree

@@ -1,0 +1,96 @@
+"""From a report's numbers to one HTML file that asks the network for nothing."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.extras import need
+from ..study.report.whole import Report
+from .figures import draw_all
+from .latex import write_all
+from .tables import list_all
+from .words import in_brief, on_leakage, write_methods
+
+
+folder = Path(__file__).parent
+extra = "report"
+libraries = "jfacemap", "jax", "jaxlib", "equinox", "numpy", "scipy", "plotly", "jinja2"
+
+
+def check_extra() -> None:
+    """Raise `MissingExtra` unless what a page is made with is installed."""
+    need("jinja2", extra)
+    need("plotly.offline", extra)
+
+
+def render(
+    report: Report,
+    *,
+    title: str,
+    card: str | None,
+    overlap: str | None,
+    run: Mapping[str, str],
+) -> str:
+    """The page. `run` says what made it, such as its command; `card` is plain text."""
+    jinja2 = need("jinja2", extra)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": show, "exact": exact}
+    library = need("plotly.offline", extra).get_plotlyjs()
+    return environment.get_template("page.html").render(
+        title=title,
+        report=report,
+        figures={f.name: f for f in draw_all(report)},
+        drawings={f.name: _json([f.data, f.layout]) for f in draw_all(report)},
+        tables={t.name: t for t in list_all(report)},
+        latex=list(write_all(report)),
+        brief=in_brief(report),
+        leakage=on_leakage(report, overlap),
+        methods=write_methods(report),
+        card=card,
+        versions=_versions(),
+        run=run,
+        # Ours or plotly's: no tag ends within.
+        plotly=library.replace("</script", r"<\/script"),
+        script=(folder / "page.js").read_text(),
+        style=(folder / "page.css").read_text(),
+    )
+
+
+def show(cell) -> str:
+    """A cell as it is read."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if abs(cell) < 1e-2 or cell in _rates:
+        return f"{cell:.2g}"
+    whole = cell.is_integer() and abs(cell) > 1
+    return f"{cell:,.0f}" if whole else f"{cell:.3f}"
+
+
+def exact(cell) -> str:
+    """A cell as it is sorted: all digits of a number."""
+    return "" if cell is None else cell if isinstance(cell, str) else repr(cell)
+
+
+_rates = {10.0**-k for k in range(1, 7)}
+
+
+def _json(value) -> str:
+    """JSON that can stand within a script element."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in libraries}
+    return found | {"Python": platform.python_version(), "system": platform.platform()}

@@ -1,0 +1,1 @@
+"""What `jfm.report` measures: every table of the page, as numbers."""

@@ -1,0 +1,252 @@
+"""The page holds everything within itself, and every number is the report's."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from jfacemap.page import render as rendering
+from jfacemap.page.figures import draw_all, draw_maps
+from jfacemap.page.latex import escape, write_maps, write_summary
+from jfacemap.page.render import exact, render, show
+from jfacemap.page.tables import list_all
+from jfacemap.study.report.settings import centrings, kinds
+
+from . import browser
+from .made_up import make_report, names
+
+
+pytest.importorskip("jinja2", reason="pip install 'jfacemap[report]'")
+pytest.importorskip("plotly", reason="pip install 'jfacemap[report]'")
+hostile = "</script><script>alert(1)</script>"
+
+
+class Reader(HTMLParser):
+    """Attributes of all elements, texts of scripts and styles, tables by id."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.texts, self.tables, self.open = [], {}, {}, None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.elements.append((tag, attrs))
+        self.open = tag, len(self.elements) - 1
+        if tag == "table":
+            self.rows = self.tables.setdefault(attrs["id"], [])
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "td":
+            self.rows[-1].append(attrs["data-value"])
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts[self.open] = self.texts.get(self.open, "") + data
+
+    def of(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+    def text(self, tag):
+        return [text for (name, _), text in self.texts.items() if name == tag]
+
+
+@pytest.fixture(scope="module")
+def report():
+    return make_report()
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return render(
+        report,
+        title="A <title>",
+        card=f"Images of nobody. {hostile}",
+        overlap=None,
+        run={"command": hostile, "seed": "3"},
+    )
+
+
+@pytest.fixture(scope="module")
+def read(page):
+    return Reader(page)
+
+
+def test_nothing_is_asked_of_the_network(page, read):
+    for tag, attrs in read.elements:
+        for name in (
+            "src",
+            "srcset",
+            "data",
+            "action",
+            "formaction",
+            "poster",
+            "background",
+        ):
+            assert name not in attrs, (tag, attrs)
+        if "href" in attrs:
+            assert attrs["href"].startswith("#"), (tag, attrs)
+        assert "url(" not in (attrs.get("style") or "")
+    assert not {"link", "iframe", "object", "embed", "img", "base"} & {
+        t for t, _ in read.elements
+    }
+    for css in read.text("style"):
+        assert "url(" not in css and "@import" not in css
+    (policy,) = (m["content"] for m in read.of("meta") if "http-equiv" in m)
+    assert policy.startswith("default-src 'none'") and "http" not in policy
+
+
+def test_what_is_given_is_text_and_not_markup(page, read):
+    assert hostile not in page
+    assert "<i>d</i>" not in page
+    scripts = [s for s in read.text("script") if "alert(1)" in s]
+    assert not scripts
+    assert any(hostile in text for text in read.text("pre"))
+
+
+def test_plotly_is_there_once(read):
+    large = [text for text in read.text("script") if len(text) > 1e6]
+    assert len(large) == 1
+
+
+def test_every_figure_has_a_place_and_its_data(read, report):
+    places = {a["id"] for a in read.of("div") if a.get("class") == "plot"}
+    drawings = [a["data-for"] for a in read.of("script") if a.get("class") == "drawing"]
+    figures = {f"figure-{f.name}": f for f in draw_all(report)}
+    assert places == set(drawings) == set(figures) and len(drawings) == len(places)
+    is_drawing = lambda k: read.elements[k][1].get("class") == "drawing"
+    texts = [t for (tag, k), t in read.texts.items() if tag == "script" and is_drawing(k)]
+    for name, text in zip(drawings, texts, strict=True):
+        data, layout = json.loads(text)
+        assert data == json.loads(json.dumps(figures[name].data))
+        assert all(any(trace.get(k) for k in ("y", "z")) for trace in data)
+        assert layout["height"] > 100
+
+
+def test_series_differ_in_more_than_colour(report):
+    for figure in draw_all(report):
+        lines = [t for t in figure.data if t["type"] == "scatter" and t.get("name")]
+        if figure.name == "likeness":  # one series a panel
+            continue
+        looks = {(t["marker"]["symbol"], t.get("line", {}).get("dash")) for t in lines}
+        assert len(looks) == len(lines), figure.name
+    for kind in kinds:
+        for cells in draw_maps(report, kind).data:  # numbers are printed on colours
+            assert np.shape(cells["text"]) == np.shape(cells["z"]) == (3, 3)
+
+
+def test_tables_hold_what_was_measured(read, report):
+    for table in list_all(report):
+        head, *rows = read.tables[f"table-{table.name}"]
+        assert head == [] and len(rows) == len(table.rows) > 0
+        for row, cells in zip(rows, table.rows, strict=True):
+            assert row == [exact(c) for c in cells] and len(row) == len(table.header)
+    for kind in kinds:
+        rows = read.tables[f"table-cells-{kind.replace(' ', '-')}"][1:]
+        at = {(a, b, float(far)): list(map(float, rest)) for a, b, far, *rest in rows}
+        for i, j in np.ndindex(3, 3):
+            for k, far in enumerate(report.settings.fars):
+                truth = []
+                for centring in centrings:
+                    t = report.maps[f"{kind}, {centring}"]
+                    truth += [
+                        t.tar.tar[i, j, k],
+                        t.band.lower[i, j, k],
+                        t.band.upper[i, j, k],
+                    ]
+                assert at[names[i], names[j], far] == truth
+
+
+def test_the_summary_is_the_mean_of_the_tables(read, report):
+    rows = {(row[0], row[1]): row for row in read.tables["table-summary"][1:]}
+    off = ~np.eye(3, dtype=bool)
+    for name, table in report.maps.items():
+        kind, centring = name.split(", ")
+        row = rows[kind, centring]
+        assert float(row[2]) == pytest.approx(table.tar.tar[off][:, 0].mean())
+        draws = table.spread.replicates[:, off, 0].mean(axis=1)
+        np.testing.assert_allclose(
+            list(map(float, row[3:5])), np.quantile(draws, [0.025, 0.975])
+        )
+        own = np.diagonal(table.spread.replicates, axis1=1, axis2=2)[:, 0].mean(axis=1)
+        less = np.quantile(draws - own, [0.025, 0.975])
+        np.testing.assert_allclose(list(map(float, row[6:8])), less)
+    refits = report.refits["rotation, centred"][:, 0]
+    assert float(rows["rotation", "centred"][8]) == pytest.approx(refits.mean())
+    assert len(rows) == 2 + len(report.maps) + len(report.controls) + 1
+
+
+def test_cells_are_read_with_three_digits():
+    cells = [0.12345, 1.0, 0.01, 0.001, 0.00042, 100.0, 1234, None, "word", -0.5]
+    shown = "0.123 1.000 0.01 0.001 0.00042 100 1,234  word -0.500"
+    assert " ".join(map(show, cells)) == shown
+    assert exact(0.1 + 0.2) == "0.30000000000000004"
+
+
+def test_latex_can_be_pasted(report):
+    assert escape("a_b & 5 %") == r"a\_b \& 5 \%"
+    for text in (write_summary(report), write_maps(report, "rotation", centrings[1])):
+        inside = re.search(r"\\midrule\n(.*)\\bottomrule", text, re.DOTALL)[1]
+        columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1]
+        for line in inside.splitlines():
+            assert line.endswith(r" \\")
+            assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+        assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    tar = report.maps[f"rotation, {centrings[1]}"].tar.tar[0, 1, 0]
+    assert f"{tar:.3f}".removeprefix("0") in write_maps(report, "rotation", centrings[1])
+
+
+def test_a_missing_library_is_told_before_work(monkeypatch, tmp_path, capsys):
+    from jfacemap import report as write
+    from jfacemap.core import extras
+
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(extras.importlib, "import_module", missing)
+    with pytest.raises(extras.MissingExtra, match=r"pip install 'jfacemap\[report\]'"):
+        write({}, [], tmp_path / "report.html")
+    assert rendering.extra == "report"
+
+
+look = """
+(() => {
+  const plots = [...document.querySelectorAll(".plot")];
+  const shown = (p) => p.querySelector("svg .trace, svg .hm") && p.offsetHeight > 100;
+  const heads = (table) => [...table.tHead.rows[0].cells];
+  const sorted = (table) => heads(table).every((head, k) => [0, 1].every(() => {
+    head.querySelector("button").click();
+    const cells = [...table.tBodies[0].rows].map((r) => r.cells[k].dataset.value);
+    const known = cells.filter((v) => v !== "");
+    const sign = head.getAttribute("aria-sort") === "ascending" ? 1 : -1;
+    const order = (a, b) => known.every((v) => !isNaN(v)) ? a - b : a.localeCompare(b);
+    return known.every((v, i) => !i || sign * order(v, known[i - 1]) >= 0)
+      && cells.slice(known.length).every((v) => v === "");
+  }));
+  return {
+    plots: plots.length,
+    shown: plots.filter(shown).length,
+    tables: document.querySelectorAll("table").length,
+    sorted: [...document.querySelectorAll("table")].filter(sorted).length,
+  };
+})()
+"""
+
+
+@pytest.mark.skipif(not browser.found, reason="JFACEMAP_BROWSER names no Chromium")
+def test_a_browser_draws_sorts_and_complains_of_nothing(page, report, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page)
+    with browser.browse(tmp_path / "profile") as tab:
+        tab.open(path.as_uri())
+        found = tab.run(look)
+        printed = tab.call("Page.printToPDF")["data"]
+    assert found["plots"] == found["shown"] == len(list(draw_all(report)))
+    assert found["tables"] == found["sorted"] == len(list(list_all(report)))
+    assert len(printed) > 1e5
+    assert not tab.said("Runtime.exceptionThrown") + tab.said("Log.entryAdded")
+    assert not tab.said("Runtime.consoleAPICalled") + tab.said("Network.loadingFailed")
+    asked = [e["request"]["url"] for e in tab.said("Network.requestWillBeSent")]
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]

@@ -1,0 +1,109 @@
+"""Two processes, each with its own rows, find what one finds of all."""
+
+import jax
+import numpy as np
+
+import jfacemap as jfm
+
+from ..processes import finish, free_port, start
+
+
+begin = """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    port, me = sys.argv[1:3]
+    jax.distributed.initialize(
+        f"localhost:{port}", 2, int(me), heartbeat_timeout_seconds=10
+    )
+    mesh = make_mesh()
+"""
+
+
+def both(code, *args):
+    port = free_port()
+    return [start(begin + code, port, me, *args, devices=4) for me in range(2)]
+
+
+def test_maps_and_counts_are_those_of_one_process(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(203, 6)).astype(np.float32)
+    y = (x @ rng.normal(size=(6, 4)) + rng.normal(size=(203, 4))).astype(np.float32)
+    for name, rows in (("x", x), ("y", y)):
+        with jfm.data.EmbeddingStore.create(tmp_path / name, rows.shape[1]) as store:
+            store.append(rows)
+    code = """
+    a, b = (jfm.data.EmbeddingStore.open(f"{sys.argv[3]}/{n}") for n in ("x", "y"))
+    on = [store.on_mesh(mesh, "rows") for store in (a, b)]
+    joint = jfm.joint_moments([o.rows for o in on], on[0].weights)
+    maps = jfm.fit_all_pairs(joint, "affine")
+    labels = jnp.where(on[1].rows[:, :2] > 0, 1, -1)
+    labels = jnp.where(on[0].weights[:, None] > 0, labels, 0)  # rows that fill up
+    svm = jfm.fit_svm(on[0].rows, labels, np.ones(1, "f"))
+
+    # Each reads half of the rows as it likes: streams, and comparisons with all.
+    mine = slice(100) if me == "0" else slice(100, 203)
+    x, y = a.rows(slice(None)), b.rows(slice(None))
+    streamed = jfm.merge_processes(jfm.pair_moments(x[mine], y[mine]))
+    near = np.round(x * 8) / 8  # products are exact
+    of = lambda rows: jfm.Templates(np.arange(203)[rows], near[rows])
+    who = np.arange(203) // 3
+    given = of(mine), of(slice(None)), who[mine], who
+    counts = jfm.merge_processes(jfm.count_matches(*given))
+    fars, fine = [1e-1, 1e-3], None
+    inside = jfm.bins_in_doubt(counts, fars)
+    while inside:
+        fine = jfm.merge_processes(jfm.count_matches(*given, inside=inside))
+        inside = jfm.bins_in_doubt(counts, fars, fine)
+    tar = jfm.tar_of_counts(counts, fine, fars)
+    np.savez(f"{sys.argv[3]}/found{me}", weight=maps[0, 1].weight, bias=maps[1, 0].bias,
+             count=np.asarray(joint.count), svm=svm.weight, xy=np.asarray(streamed.xy),
+             tar=tar.tar, threshold=tar.threshold)
+    """
+    for process in both(code, tmp_path):
+        finish(process)
+    maps = jfm.fit_all_pairs(jfm.joint_moments([x, y]), "affine")
+    labels = np.where(y[:, :2] > 0, 1, -1)
+    near, who = jfm.Templates(np.arange(203), np.round(x * 8) / 8), np.arange(203) // 3
+    tar = jfm.cross_match(near, near, who, who, [1e-1, 1e-3]).tar
+    for me in range(2):
+        found = np.load(tmp_path / f"found{me}.npz")
+        np.testing.assert_allclose(found["weight"], maps[0, 1].weight, 1e-5, 1e-6)
+        np.testing.assert_allclose(found["bias"], maps[1, 0].bias, 1e-5, 1e-6)
+        assert found["count"] == 203
+        svm = jfm.fit_svm(x, labels, np.ones(1, np.float32)).weight
+        np.testing.assert_allclose(found["svm"], svm, 1e-3, 1e-4)
+        true = np.asarray(jfm.pair_moments(x, y).xy)
+        np.testing.assert_allclose(found["xy"], true, 1e-11, 1e-11)
+        np.testing.assert_array_equal(found["tar"], tar.tar)
+        np.testing.assert_array_equal(found["threshold"], tar.threshold)
+
+
+def test_of_one_process_it_is_the_summary_itself():
+    moments = jfm.pair_moments(np.ones((3, 2), np.float32), np.ones((3, 1), np.float32))
+    assert jfm.merge_processes(moments) is moments
+    assert jax.process_count() == 1
+
+
+def test_who_is_left_alone_does_not_wait_forever():
+    """Without a launcher: JAX notices that the other is gone, and says so."""
+    code = """
+    sums = jax.jit(jnp.sum)
+    over, one = NamedSharding(mesh, P("rows")), np.ones(8, np.float32)
+    rows = jax.make_array_from_callback((8,), over, lambda i: one[i])
+    assert sums(rows) == 8
+    print("ready", flush=True)
+    while True:
+        jax.block_until_ready(sums(rows))
+    """
+    first, second = both(code)
+    try:
+        for process in (first, second):
+            assert process.stdout is not None
+            assert "ready\n" in process.stdout  # after what gloo says
+        second.kill()
+        _, err = first.communicate(timeout=120)
+        assert first.returncode != 0
+        assert "closed by peer" in err or "heartbeat" in err or "reset by peer" in err
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
