@@ -25,6 +25,7 @@ Name = typing.Literal[
     "ridge_path",
     "gradient_fits",
     "stream",
+    "read_protocol",
     "store_io",
     "embed_images",
     "likeness",
