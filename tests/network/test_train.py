@@ -51,6 +51,19 @@ def test_the_solver_is_caffes():
         np.testing.assert_allclose(ours[name], w, rtol=1e-5)
 
 
+def test_warm_up_is_at_a_tenth_of_the_rate():
+    plain = network.CaffeSolver(momentum=0.0, decay=0.0).optimizer()
+    warm = network.CaffeSolver(momentum=0.0, decay=0.0, warmup=2).optimizer()
+    weights, slope = {"w": jnp.ones(3)}, {"w": jnp.arange(3.0)}
+    states = [x.init(weights) for x in (plain, warm)]
+    for share in (0.1, 0.1, 1.0):
+        moves = []
+        for i, optimizer in enumerate((plain, warm)):
+            move, states[i] = optimizer.update(slope, states[i], weights)
+            moves.append(np.asarray(move["w"]))
+        np.testing.assert_allclose(moves[1], share * moves[0], rtol=1e-6)
+
+
 def test_it_learns_and_seeds_differ():
     assert trained.step == 30 and trained.loss.shape == (2, 3)
     assert (trained.loss[:, -1] < 0.7 * trained.loss[:, 0]).all()
