@@ -34,7 +34,8 @@ def report(surface, chosen, parts, moved, repeats: int, against) -> None:
     )
     table = new_table("images, chosen in three ways", chosen.sizes)
     for (way, kind), values in chosen.tar.items():
-        table.add_row(f"{kind}, {way}", *with_spread(off_mean(values).T))
+        name = f"{kind}, {way.replace('of each', 'a')}"
+        table.add_row(name, *with_spread(off_mean(values).T))
     console.print(table)
     kinds = list(surface.values)
     table = new_table("rows fitted on", kinds)
