@@ -11,5 +11,7 @@ def data_folder(given: pathlib.Path | None) -> pathlib.Path | None:
 
 
 def find_model(folder: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The file NAME.onnx, in the folder or below."""
-    return next(iter(sorted(folder.rglob(f"{name}.onnx"))), None)
+    """The file NAME.onnx, in the folder or below, through links too."""
+    walk = os.walk(folder, followlinks=True)
+    found = (pathlib.Path(place, f"{name}.onnx") for place, _, _ in walk)
+    return min(filter(pathlib.Path.is_file, found), default=None)
