@@ -15,6 +15,7 @@ import numpy as np
 import jfacemap as jfm
 
 from .harness import Row, Size, Timing
+from .networks import find_networks
 from .onnx_speed import open_session
 from .report import launch
 
@@ -27,7 +28,7 @@ copies = 5
 def run(size: Size) -> list[Row]:
     """A row for each network; nothing where the files are not."""
     folder = pathlib.Path(os.environ.get("JFACEMAP_DATA", "nowhere"))
-    found = {path.stem: path for path in folder.rglob("*.onnx")}
+    found = find_networks()
     pictures = folder / "lfw100.npz"
     if not pictures.is_file():
         return []

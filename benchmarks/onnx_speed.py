@@ -4,7 +4,6 @@ Needs `$JFACEMAP_DATA` with the files that `tests/onnx2jax/test_models.py` reads
 nothing of those that are not there. `--out benchmarks/RESULTS_ONNX.md` writes the table.
 """
 
-import os
 import pathlib
 
 import jax
@@ -14,6 +13,7 @@ import numpy as np
 from jfacemap import onnx2jax
 
 from .harness import race, Row, Side, Size
+from .networks import find_networks
 from .report import launch
 
 
@@ -36,8 +36,7 @@ shapes = {
 
 def run(size: Size) -> list[Row]:
     """A row for each network and batch; nothing where the files are not."""
-    folder = pathlib.Path(os.environ.get("JFACEMAP_DATA", "nowhere"))
-    found = {path.stem: path for path in folder.rglob("*.onnx")}
+    found = find_networks()
     names = [name for name in shapes if name in found]
     small = size.rows < 1000
     return [

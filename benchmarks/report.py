@@ -71,6 +71,8 @@ def write_markdown(
 ) -> None:
     """Write all rows as one markdown table, under the facts."""
     cells = [_cells(row) for row in rows]
+    if not cells:
+        raise SystemExit("Nothing was timed: no file is written. Is $JFACEMAP_DATA set?")
     line = lambda texts: f"| {' | '.join(texts)} |"
     facts_ = [f"- {fact}" for fact in _facts(rows, facts)]
     table = [line(cells[0]), line("---" for _ in cells[0])]
