@@ -31,7 +31,7 @@ def on_config(config):
         {"From paper to function": ["papers.md", "claims.md"]},
         {"Experiments": [*experiment_pages.paths(), "findings.md"]},
         {"API": ["api.md", *api_pages.paths()]},
-        {"Benchmarks": "benchmarks.md"},
+        {"Benchmarks": ["benchmarks.md", "scaling.md"]},
         {"More": ["onnx_operators.md", "faces.md", "contributing.md", "changelog.md"]},
     ]
     return config
