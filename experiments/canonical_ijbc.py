@@ -153,7 +153,7 @@ def read(config: Config, ijb: pathlib.Path, embeddings: pathlib.Path) -> Data:
     protocol = jfm.data.read_ijb(ijb, name=name, check_counts=name is None)
     models = jfm.data.open_models(embeddings, rows=protocol.n_images)
     names = tuple(m.name for m in models)
-    source = f"real embeddings of {len(models)} models, protocol {protocol.name}"
+    source = f"embeddings of {len(models)} models as given, protocol {protocol.name}"
     load = keep_if_small(lambda i: unit(models[i].read()), [m.shape for m in models])
     about = describe(source, protocol, [m.shape[1] for m in models])
     pedigrees = read_pedigrees(embeddings, names)

@@ -1,5 +1,6 @@
 """TAR against the number of pairs fitted on, as in paper 000, Figures 3 and 6."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -58,5 +59,5 @@ def plot_subset_boxes(
     if native is not None:
         handles += axes[0].plot([], [], ":", color="0.4", label="native, mean")
     axes[-1].legend(handles=handles, loc="upper left", fontsize=8)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(textwrap.fill(title, 44 * len(axes)), fontsize=11)
     return figure

@@ -1,10 +1,12 @@
 """Verification through a map, from image embeddings to TAR (paper 000, section 3.3)."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
 import equinox as eqx
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Key
 
 from ..core.maps import AbstractMap
@@ -123,7 +125,9 @@ def verify_map(
 
     **Arguments:**
 
-    - `source`, `target`: embeddings of all n images of the protocol, in its order.
+    - `source`, `target`: embeddings of all n images of the protocol, in its order. The map
+      gets source rows as they are: scale them first (`jfm.unit`) if it was fitted on unit
+      rows and has a bias. For a map with a bias, rows that are not of unit length warn.
     - `protocol`: a `Protocol`, or its `plan_verification`, which saves the look-up when
       several maps are verified.
     - `mapped_side`: "probe" maps the probes into the target's gallery; "gallery" the
@@ -202,3 +206,17 @@ def check_rows(m: AbstractMap, source, target, n_images: int) -> None:
         raise ValueError(
             f"The map ends in width {m.out_dim}, the target has {target.shape[1]}."
         )
+    if getattr(m, "bias", None) is not None and not _of_unit_length(source):
+        warnings.warn(
+            "The map has a bias, and the source rows are not of unit length: if it was "
+            "fitted on unit rows, pass jfm.unit(source).",
+            stacklevel=3,
+        )
+
+
+def _of_unit_length(rows) -> bool:
+    """Whether some rows, zeros aside, are; those being traced are taken to be."""
+    if isinstance(rows, Tracer):
+        return True
+    length = np.linalg.norm(np.asarray(rows[: 2**10], np.float64), axis=1)
+    return bool(np.all(np.abs(length[length > 0] - 1) < 0.01))

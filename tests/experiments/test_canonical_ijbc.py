@@ -34,7 +34,7 @@ def test_folders_give_the_protocol_and_unit_rows(world, folders):
     x = world.embeddings(1)
     truth = x / np.linalg.norm(x, axis=1, keepdims=True)
     np.testing.assert_allclose(data.load(1), truth, atol=1e-6)
-    assert data.about["source"] == "real embeddings of 2 models, protocol simulated"
+    assert data.about["source"] == "embeddings of 2 models as given, protocol simulated"
 
 
 def test_pedigrees_come_from_the_paper_and_from_a_file(folders):

@@ -37,6 +37,8 @@ def test_rotation_is_ahead_below_a_bound():
     claim = claims.rotation_is_ahead_below(linear, rotation, (8, 64, 512), 100)
     assert (claim.held, claim.cases) == (2, 3) and claim.note.endswith("ahead at 8")
     assert claims.rotation_is_ahead_below(linear, rotation, (8, 64, 512), 64).holds
+    untested = claims.rotation_is_ahead_below(linear, rotation, (8, 64, 512), 1024)
+    assert untested.note.endswith("; not tested from there on")
 
 
 def test_symmetry_counts_each_pair_once():

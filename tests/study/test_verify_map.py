@@ -1,3 +1,5 @@
+import warnings
+
 import jax
 import numpy as np
 import pytest
@@ -246,3 +248,19 @@ def test_subject_bootstrap_sees_one_draw_for_all_maps():
     paired = np.std(spreads[0].replicates - spreads[1].replicates, axis=0)[2]
     apart = np.hypot(*(np.std(s.replicates, axis=0)[2] for s in spreads))
     assert 0 < paired < apart
+
+
+def test_a_bias_meets_rows_of_unit_length():
+    protocol, *_ = small_protocol()
+    rng = np.random.default_rng(1)
+    source, target = (
+        np.float32(rng.normal(size=(len(protocol.template), 8))) for _ in range(2)
+    )
+    unit = np.asarray(jfm.unit(source))
+    m = jfm.fit_affine(unit, jfm.unit(target))
+    with pytest.warns(UserWarning, match=r"pass jfm.unit\(source\)"):
+        verify_map(m, source, target, protocol)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        verify_map(m, unit, target, protocol)
+        verify_map(jfm.fit_linear(unit, unit), source, target, protocol)
