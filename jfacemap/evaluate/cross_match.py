@@ -78,6 +78,12 @@ def cross_match(
 
 def code_people(gallery, each, gallery_subjects, probe_subjects):
     """Both sides' subjects as numbers of one list."""
+    for name, side in (("gallery", gallery), *(("probes", x) for x in each)):
+        if not isinstance(side, Templates):
+            raise ValueError(
+                f"The {name} are templates: pass jfm.Templates(ids, vectors), not "
+                f"{type(side).__name__}."
+            )
     sides = np.asarray(gallery_subjects), np.asarray(probe_subjects)
     for name, subjects, templates in zip(
         ("gallery", "probe"), sides, (gallery, each[0]), strict=True

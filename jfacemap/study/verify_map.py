@@ -196,6 +196,8 @@ def check_weights(weights, n_images: int) -> None:
             f"weights are ({n_images},), one an image of the protocol; got "
             f"{np.shape(weights)}."
         )
+    if isinstance(weights, np.ndarray) and not (weights.min(initial=0) >= 0):
+        raise ValueError("weights must not be negative, nor NaN: 0 leaves an image out.")
 
 
 def check_rows(m: AbstractMap, source, target, n_images: int) -> None:

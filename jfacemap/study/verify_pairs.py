@@ -5,6 +5,7 @@ templates in all other spaces; a pair of models is scored as soon as both have b
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -63,7 +64,7 @@ def less_native(cells: TarConfidence) -> TarDifference:
 
 def verify_pairs(
     maps: Mapping[str, PairMaps],
-    embeddings: Sequence | Callable[[int], np.ndarray],
+    embeddings: Sequence | Mapping[str, Any] | Callable[[int], np.ndarray],
     protocol: Protocol | VerificationPlan,
     *,
     mapped_side: Side = "probe",
@@ -83,8 +84,8 @@ def verify_pairs(
     **Arguments:**
 
     - `maps`: by kind, as `fit_all_pairs` returns them.
-    - `embeddings`: of each model all images of the protocol `(n, d)`; or a function that
-      loads model i, called once, one model in memory at a time.
+    - `embeddings`: of each model all images of the protocol `(n, d)`, in order or by name;
+      or a function that loads model i, called once, one model in memory at a time.
     - `protocol`, `mapped_side`, `fars`, `rule`, `weights`, `normalize_images`,
       `pool_first`: as in `verify_map`. The side that is not mapped is the target's own.
     - `key`: draws probe subjects for intervals of every cell (`subject_confidence`, the
@@ -106,6 +107,12 @@ def verify_pairs(
     names = next(iter(maps.values())).names
     if any(each.names != names for each in maps.values()):
         raise ValueError("All kinds of maps must be of the same models in one order.")
+    if isinstance(embeddings, Mapping):
+        if set(embeddings) != set(names):
+            raise ValueError(
+                f"Maps are of {', '.join(names)}, embeddings of {', '.join(embeddings)}."
+            )
+        embeddings = [embeddings[name] for name in names]
     if not callable(embeddings) and len(embeddings) != len(names):
         raise ValueError(
             f"Maps of {len(names)} models but {len(embeddings)} embeddings: one each."

@@ -242,3 +242,10 @@ def test_bad_input_is_refused():
     narrow = jfm.Templates(np.asarray(b.ids), b.vectors[:, 1:])
     with pytest.raises(ValueError, match=r"\(83, 7\) do not compare .*\(37, 8\)"):
         jfm.cross_match(a, narrow, left, right, fars)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_arrays_are_no_templates():
+    rows, who = np.ones((3, 2), np.float32), np.arange(3)
+    with pytest.raises(ValueError, match=r"pass jfm.Templates\(ids, vectors\)"):
+        jfm.cross_match(rows, rows, who, who, [0.1])

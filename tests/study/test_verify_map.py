@@ -264,3 +264,22 @@ def test_a_bias_meets_rows_of_unit_length():
         warnings.simplefilter("error")
         verify_map(m, unit, target, protocol)
         verify_map(jfm.fit_linear(unit, unit), source, target, protocol)
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_embeddings_by_name_and_weights_that_cannot_be():
+    protocol, *_ = small_protocol()
+    rng = np.random.default_rng(2)
+    given = {
+        name: np.float32(rng.normal(size=(len(protocol.template), 6))) for name in "ab"
+    }
+    maps = {"linear": jfm.fit_all_pairs(jfm.joint_moments(given), "linear")}
+    by_name = verify_pairs(maps, dict(reversed(given.items())), protocol, fars=fars)
+    in_order = verify_pairs(maps, list(given.values()), protocol, fars=fars)
+    np.testing.assert_array_equal(by_name.tar["linear"].tar, in_order.tar["linear"].tar)
+    with pytest.raises(ValueError, match="Maps are of a, b, embeddings of a, c"):
+        verify_pairs(maps, {"a": given["a"], "c": given["b"]}, protocol)
+    for bad in (-1, np.nan):
+        weights = np.full(len(protocol.template), bad, np.float32)
+        with pytest.raises(ValueError, match="not be negative, nor NaN"):
+            verify_pairs(maps, given, protocol, weights=weights)
