@@ -187,9 +187,14 @@ def as_rows(embeddings: Sequence, names: Sequence[str], weights) -> tuple[tuple,
     n = embeddings[0].shape[0]
     if weights is not None and weights.shape != (n,):
         raise ValueError(f"weights must be ({n},) for {n} rows, got {weights.shape}.")
-    if isinstance(weights, np.ndarray) and n and not (weights.min() >= 0):
-        raise ValueError("weights must not be negative, nor NaN: 0 leaves a row out.")
+    check_signs(weights)
     return embeddings, weights
+
+
+def check_signs(weights, of: str = "a row") -> None:
+    """Raise `ValueError` if weights on the host are negative or NaN."""
+    if isinstance(weights, np.ndarray) and not (weights.min(initial=0) >= 0):
+        raise ValueError(f"weights must not be negative, nor NaN: 0 leaves {of} out.")
 
 
 def _on(mesh: Mesh | None, rows: tuple, weights) -> tuple[tuple, Any, Shards | None]:

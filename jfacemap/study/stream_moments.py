@@ -18,7 +18,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.linalg import unit
-from ..core.moments import as_named, joint_moments, JointMoments, pair_moments, PairMoments
+from ..core.moments import (
+    as_named,
+    check_signs,
+    joint_moments,
+    JointMoments,
+    pair_moments,
+    PairMoments,
+)
 from ..core.monoid import merge
 from ..core.rows import as_rows, check_size, RowSource
 from ..core.types import as_array, Numeric
@@ -159,8 +166,8 @@ def _check_rows(sources: Mapping[str, RowSource], weights) -> tuple[int, Any]:
             raise ValueError(f"{name} holds {other.dtype}; embeddings are floats.")
     if weights is not None and weights.shape != (n,):
         raise ValueError(f"weights must be ({n},) for {n} rows, got {weights.shape}.")
-    if weights is not None and not np.asarray(weights).min(initial=0) >= 0:
-        raise ValueError("weights must not be negative, nor NaN: 0 leaves a row out.")
+    if weights is not None:
+        check_signs(np.asarray(weights))
     return n, weights
 
 

@@ -10,6 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Key
 
 from ..core.maps import AbstractMap
+from ..core.moments import check_signs
 from ..core.types import Numeric
 from ..data.protocol import Protocol
 from ..evaluate.confidence import TarConfidence
@@ -196,8 +197,7 @@ def check_weights(weights, n_images: int) -> None:
             f"weights are ({n_images},), one an image of the protocol; got "
             f"{np.shape(weights)}."
         )
-    if isinstance(weights, np.ndarray) and not (weights.min(initial=0) >= 0):
-        raise ValueError("weights must not be negative, nor NaN: 0 leaves an image out.")
+    check_signs(weights, of="an image")
 
 
 def check_rows(m: AbstractMap, source, target, n_images: int) -> None:
