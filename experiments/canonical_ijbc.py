@@ -431,7 +431,6 @@ def gather_rows(data: Data, tar, spread):
                 "threshold": float(each.threshold[i, j, k]),
                 "lower": np.nan if ends is None else ends.lower[i, j, k],
                 "upper": np.nan if ends is None else ends.upper[i, j, k],
-                "data": data.about["source"],
             }
 
 

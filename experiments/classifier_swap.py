@@ -28,7 +28,7 @@ from .classifier_swap_report import report_parts, report_swaps
 from .harness import console, launch, Results, watch
 
 
-relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0
+relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0
 """In units of the mean variance of a feature times the rows fitted on."""
 
 

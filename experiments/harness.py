@@ -27,7 +27,10 @@ console = Console(width=None if os.isatty(1) else 110, highlight=False)
 
 @dataclasses.dataclass
 class Results:
-    """What a run leaves: arrays, rows of a table, figures, and what it says of its data."""
+    """What a run leaves: arrays, rows of a table, figures, and what it says of its data.
+
+    `data["source"]` says in a line what it is of, where all is of the same.
+    """
 
     arrays: Mapping[str, np.ndarray]
     rows: Iterable[Mapping[str, Any]]
@@ -59,7 +62,7 @@ def launch(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     np.savez_compressed(partial / "results.npz", **results.arrays)  # type: ignore
-    _write_rows(partial / "results.csv", list(results.rows))
+    _write_rows(partial / "results.csv", results)
     used = results.config or config
     record = {
         "experiment": name,
@@ -108,7 +111,10 @@ def watch(label: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _write_rows(path: pathlib.Path, rows: list[Mapping[str, Any]]) -> None:
+def _write_rows(path: pathlib.Path, results: Results) -> None:
+    """The table, with the data it is of in its last column, if all of it is of the same."""
+    of = {"data": results.data["source"]} if "source" in results.data else {}
+    rows = [row if "data" in row else {**row, **of} for row in results.rows]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

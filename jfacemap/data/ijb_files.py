@@ -57,15 +57,17 @@ def find_protocol(folder: Path, name: str | None) -> tuple[Path, str]:
             )
         if names:
             return place, names.pop()
-    wanted = " or ".join(f"{n}{image_end}" for n in ([name] if name else ("ijbb", "ijbc")))
-    raise InputError(f"Neither {folder} nor {folder / 'meta'} holds {wanted}. {source}")
+    wanted = f"{name or 'NAME'}{image_end}"
+    other = "" if name else ", NAME being ijbb, ijbc or that of other data"
+    raise InputError(f"Neither {folder} nor {folder / 'meta'} holds {wanted}{other}. {source}")
 
 
 def need(folder: Path, file: str) -> Path:
     """The path of a file of a protocol, gzipped or not; `InputError` if it is missing."""
     path = find_table(folder / file)
     if path is None:
-        raise InputError(f"{folder} lacks {file}. {source}")
+        published = file.startswith(("ijbb_", "ijbc_"))
+        raise InputError(f"{folder} lacks {file}." + f" {source}" * published)
     return path
 
 
