@@ -59,7 +59,8 @@ def find_protocol(folder: Path, name: str | None) -> tuple[Path, str]:
             return place, names.pop()
     wanted = f"{name or 'NAME'}{image_end}"
     other = "" if name else ", NAME being ijbb, ijbc or that of other data"
-    raise InputError(f"Neither {folder} nor {folder / 'meta'} holds {wanted}{other}. {source}")
+    places = f"Neither {folder} nor {folder / 'meta'}"
+    raise InputError(f"{places} holds {wanted}{other}. {source}")
 
 
 def need(folder: Path, file: str) -> Path:
