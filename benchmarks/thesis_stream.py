@@ -166,10 +166,14 @@ def show(c: Config, found: dict[str, float], killed_at: int) -> None:
         f"{found['checkpoint']:.2f} GB every {c.every:,} rows included"
     )
     print(f"affine map {c.width} -> {c.width} solved in {found['solved']:.1f} s")
-    # Signal of variance 1, noise of noise^2: of the target's variance this share is noise,
-    # and some more is lost to the source's.
+    # Signal of variance 1, noise of noise^2: of the target's variance this share is noise.
+    # On the rows it was fitted on a map of d + 1 rows of numbers fits a share of that, too.
     floor = noise**2 / (1 + noise**2)
-    print(f"residual {found['residual']:.4f} (no map can do better than {floor:.4f})")
+    fitted = floor * max(0.0, 1 - (c.width + 1) / c.rows)
+    print(
+        f"residual {found['residual']:.4f} of the rows fitted on: noise of the target is "
+        f"{floor:.4f} of its variance, of which fitting noise leaves {fitted:.4f}"
+    )
     print(f"peak memory of the process {found['peak']:.2f} GB")
     flops = c.width**2 * 3
     print(

@@ -14,8 +14,8 @@ from .mesh import each_shard, shard_sum
 chunk_rows = 1024
 """Rows widened to float64 at a time: few, so that they stay in cache."""
 
-wide_rows = 2048
-"""The same where columns are many and the sums, larger than a chunk, set the pace."""
+wide_rows = 512
+"""The same where columns are many: each product's operand is a copy of its own."""
 
 many_columns = 2048
 """From here on."""
@@ -72,10 +72,9 @@ def upper_products(z: Float[Array, "n D"], edges: Sequence[int]) -> list[Array]:
 
 def mirror(upper: Sequence[Array], edges: Sequence[int]) -> Float[Array, "rows D"]:
     """The full rows of `z'z` from `upper_products`, its square part exactly symmetric."""
-    size = edges[-1]
-    full = jnp.concatenate(
-        [jnp.pad(row, ((0, 0), (a, 0))) for a, row in zip(edges, upper, strict=False)]
-    )
+    size, width = edges[-1], upper[0].shape[1]
+    full = jnp.zeros((size, width), upper[0].dtype)
+    for (a, b), row in zip(itertools.pairwise(edges), upper, strict=True):
+        full = full.at[a:b, a:].set(row)
     square = full[:, :size]
-    square = jnp.triu(square) + jnp.triu(square, 1).T
-    return jnp.concatenate([square, full[:, size:]], axis=1)
+    return full.at[:, :size].set(jnp.triu(square) + jnp.triu(square, 1).T)

@@ -133,6 +133,7 @@ def _stream(sources, weights, empty, way: Way, run) -> Any:
     for parts in _batches(rows, batch_rows, done):
         size = len(parts[0])
         w = None if weights is None else jnp.asarray(weights[done : done + size])
+        jax.block_until_ready(total)  # or batches would queue up in memory
         total = _add(total, tuple(map(jnp.asarray, parts)), w, way)
         done += size
         if path is not None and (done - kept >= every or done == n):
