@@ -62,11 +62,12 @@ class Config:
     seeds: int = 3
     iterations: int = 10_000
     """Minibatches; then on until the validation loss is flat."""
-    most: int = 14_000
-    """Minibatches at most."""
+    most: int = 20_000
+    """Minibatches at most; half as many of pairs and of classes, which take two images
+    for each, but no fewer than `iterations`."""
     open_iterations: int = 4_000
     """Of the open-set trainings."""
-    pair_weights: tuple[float, float, float, float] = (0.01, 0.01, 0.01, 0.01)
+    pair_weights: tuple[float, float, float, float] = (1e-4, 1e-4, 1e-3, 1e-3)
     """Of the Euclidean losses at conv1, conv2, ip1 and ip2, for pairs and for classes."""
     seed: int = 0
     out: pathlib.Path | None = None
@@ -131,12 +132,13 @@ class Trainer:
         rows = everyone(data.fit) if rows is None else rows
         validation = everyone(data.validation)
         iterations = iterations or config.iterations
-        most = most or max(iterations, config.most)
+        doubled = isinstance(objective, network.Pairs | network.Classes)
+        most = most or max(iterations, config.most // (2 if doubled else 1))
         path = self.work / f"{name}.npz"
         about = (
-            f"{name}, seeds {seeds} from {config.seed}, {rows.shape[1]} images, weights "
-            f"{config.pair_weights}, {solver or network.CaffeSolver()}, MNIST "
-            f"{data.digest[:8]}"
+            f"{name}, seeds {seeds} from {config.seed}, {rows.shape[1]} images, "
+            f"{f'weights {config.pair_weights}, ' * doubled}"
+            f"{solver or network.CaffeSolver()}, MNIST {data.digest[:8]}"
         )
         keys = jr.split(jr.fold_in(jr.key(config.seed), zlib.crc32(name.encode())), seeds)
         state = network.load_training(path, about)
@@ -151,6 +153,7 @@ class Trainer:
                 iterations=iterations,
                 most=most,
                 chunk=20 if config.quick else 250,
+                patience=8,
                 solver=solver,
                 state=state,
                 save=save,
