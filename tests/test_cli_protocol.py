@@ -169,6 +169,25 @@ def test_a_store_of_rows_is_read_like_an_array(inside, capsys):
     assert "name a column" in refused(capsys, line)
 
 
+def test_a_store_in_another_order_is_brought_into_that_of_the_protocol(inside, capsys):
+    """As of a folder of images, sorted by name; and refused if it is of other images."""
+    _, protocol, x, _, _ = inside
+    order = np.random.default_rng(0).permutation(len(x))
+    names = np.char.add("loose_crop/", protocol.image)
+    for place, columns in (
+        ("s.zarr", {"image": names[order]}),
+        ("t.zarr", {"image": order}),
+    ):
+        np.save("s.npy", x[order])
+        jfm.data.EmbeddingStore.from_file("s.npy", place, columns=columns)
+        for line in ("verify {} --protocol meta --fars .1", "identify {} --protocol meta"):
+            of = lambda name, line=line: ok(capsys, line.format(name)).splitlines()[1:]
+            assert of(place) == of("a.npy")
+    names[0] = "another.jpg"
+    jfm.data.EmbeddingStore.from_file("a.npy", "o.zarr", columns={"image": names})
+    assert "another.jpg" in refused(capsys, "verify o.zarr --protocol meta")
+
+
 @pytest.mark.parametrize("mapped", (True, False))
 def test_identify_searches_each_gallery(inside, capsys, mapped):
     _, protocol, x, y, m = inside

@@ -41,7 +41,8 @@ commands:
 'jfacemap COMMAND --help' explains one of them, 'jfacemap --version' says which this is.
 
 Embeddings are (n, d) arrays, one row per image: X.npy, X.npz:KEY, X.safetensors:KEY, or
-a store that jfm.data.EmbeddingStore wrote.
+a store that jfm.data.EmbeddingStore wrote. Row i is the same image in all files of a
+command; stores with a column 'image' are paired by it, whatever their order.
 
 Train on some people, judge on others:
   jfacemap fit a_train.npy b_train.npy --kind rotation -o ab.safetensors

@@ -40,7 +40,8 @@ from ..data.arrays import InputError
 from ..evaluate import compare
 from .console import facts, line, table, warn
 from .files import check_output, Flag, short_name
-from .sources import open_rows, Rows
+from .row_order import row_order
+from .sources import Rows
 from .stream import batches, common_dtype, precision
 from .written import write_results
 
@@ -103,7 +104,8 @@ def run(c: Options) -> None:
     _check_options(c)
     for path, suffix in ((c.json, ".json"), (c.csv, ".csv")):
         check_output(path, suffix, list(c.models), c.force)
-    models = [open_rows(spec) for spec in c.models]
+    order = row_order(*c.models)
+    models = [order.rows(spec) for spec in c.models]
     n = len(models[0])
     for spec, rows in zip(c.models, models, strict=True):
         if len(rows) != n:

@@ -12,9 +12,11 @@ own where it declares them; the numbers it was trained on are those of its famil
   efficientnet_lite  (x - 127) / 128, 224 x 224, centre crop
   pixels             x, from 0 to 255
 
-Unreadable images are left out and listed. Interrupted? The same command goes on. In
-Python the store is jfm.data.EmbeddingStore.open(STORE), and .to_file("X.npy") writes its
-rows for the other commands.
+Unreadable images are left out and listed; if all are, it is an error. Rows are committed
+every 10 seconds, and at Ctrl-C those computed so far: the same command goes on. The other
+commands take STORE, and labels from STORE:folder; they pair two stores by image. In Python
+the store is jfm.data.EmbeddingStore.open(STORE), whose .to_file("X.npz") writes rows and
+columns.
 
 examples:
   jfacemap embed arcface.onnx photographs -o arcface.zarr
@@ -29,7 +31,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ..data.arrays import check_writable, read_array
+from ..data.arrays import check_writable, InputError, read_array
 from ..data.preprocess import declared, Preprocess, preset
 from .console import counted, facts, warn
 from .files import Flag
@@ -86,6 +88,11 @@ def run(c: Options) -> None:
         check_writable(place / "zarr.json" if place.is_dir() else place)
     outputs = None if c.output is None else [c.output]
     f = onnx2jax.load(c.model, outputs=outputs)
+    if len(f.outputs) > 1:
+        raise InputError(
+            f"{c.model} has the outputs {', '.join(f.outputs)}: choose one, as --output "
+            f"{f.outputs[-1]}."
+        )
     landmarks = None if c.landmarks is None else read_array(c.landmarks)
     with counted("embedding") as progress:
         store = embed(
@@ -106,7 +113,8 @@ def run(c: Options) -> None:
     if skipped:
         first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:5])
         more = "; ..." if len(skipped) > 5 else ""
-        warn(f"{len(skipped):,} images are left out: {first}{more}")
+        n = f"{len(skipped):,} image{' is' if len(skipped) == 1 else 's are'}"
+        warn(f"{n} left out: {first}{more}")
     height, width = used["size"]
     facts(
         {

@@ -59,7 +59,8 @@ from .fit_families import (
     solve_ridge,
 )
 from .fitted import mean_entries, Space
-from .sources import open_rows, read_weights, Rows
+from .row_order import row_order, RowOrder
+from .sources import read_weights, Rows
 from .stream import batches, common_dtype, precision
 
 
@@ -127,15 +128,18 @@ def run(c: Options) -> None:
     _check_options(c)
     inputs = [s for s in (c.source, c.target, c.weights, c.groups) if s is not None]
     check_output(c.out, ".safetensors", inputs, c.force)
-    x, y, w = _read(c)
+    order = row_order(c.source, c.target, c.weights, c.groups)
+    x, y, w = _read(c, order)
     chosen = c.kind in by_folds and c.rank is None
-    folds = read_folds(c.groups, c.folds, len(x)) if chosen else np.zeros(len(x), int)
+    folds = np.zeros(len(x), int)
+    if chosen:
+        folds = read_folds(c.groups, c.folds, len(x), order)
     dtype = common_dtype(x, y)
     with precision(dtype):
         spaces = _spaces(c, x, y, w, dtype)
         parts = _gather(spaces, x, y, w, folds, dtype)
         moments = ft.reduce(merge, parts)
-        m, said = _fit(c, spaces, x, y, w, parts, moments, dtype)
+        m, said = _fit(c, spaces, x, y, w, parts, moments, dtype, order)
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(m)):
             raise InputError("The fitted map is not finite: are all rows alike?")
         info = diagnose(moments, centered=_has_bias(c))
@@ -173,10 +177,10 @@ def _check_options(c: Options) -> None:
     check_options(c)
 
 
-def _read(c: Options) -> tuple[Rows, Rows, np.ndarray]:
-    w = None if c.weights is None else read_weights(c.weights)
+def _read(c: Options, order: RowOrder) -> tuple[Rows, Rows, np.ndarray]:
+    w = None if c.weights is None else order.values(c.weights, read_weights(c.weights))
     used = None if w is None else w != 0
-    x, y = (open_rows(spec, used=used) for spec in (c.source, c.target))
+    x, y = (order.rows(spec, used=used) for spec in (c.source, c.target))
     if len(x) != len(y):
         raise InputError(
             f"Rows must pair up: {c.source} has {len(x):,} rows and {c.target} {len(y):,}. "
@@ -224,7 +228,7 @@ def _prepare(spaces, batch):
     return spaces[0].place(x), spaces[1].place(y), w
 
 
-def _fit(c: Options, spaces, x, y, w, parts, moments, dtype):
+def _fit(c: Options, spaces, x, y, w, parts, moments, dtype, order):
     """The map, and what is said of how it was found."""
     widths = x.shape[1], y.shape[1]
     match c.kind:
@@ -235,7 +239,8 @@ def _fit(c: Options, spaces, x, y, w, parts, moments, dtype):
                 raise InputError(f"--rank is at most {min(widths)}; got {c.rank}.")
             return solve_rank(parts, c.rank)
         case "gradient":
-            labels = None if c.groups is None else read_labels_of(c.groups, len(x))
+            who = c.groups
+            labels = None if who is None else read_labels_of(who, len(x), order)
             start = _solve(dataclasses.replace(c, kind=c.start), moments, *widths, dtype)
             pieces = [
                 _prepare(spaces, batch) for batch in batches([x, y, w], dtype, "reading")

@@ -13,6 +13,7 @@ from ..fit.gradient import fit_gradient
 from ..fit.low_rank import solve_low_rank
 from ..fit.low_rank_path import solve_low_rank_path
 from ..fit.ridge_path import solve_ridge_path
+from .row_order import RowOrder
 from .sources import read_people
 
 
@@ -30,7 +31,7 @@ row_losses = {
 contrastive = "info-nce", "triplet"
 
 
-def read_folds(groups: str | None, folds: int, n: int) -> np.ndarray:
+def read_folds(groups: str | None, folds: int, n: int, order: RowOrder) -> np.ndarray:
     """The fold of each row: people together where there are labels, else neighbours."""
     if folds < 2:
         raise InputError(f"--folds is at least 2; got {folds}.")
@@ -38,16 +39,16 @@ def read_folds(groups: str | None, folds: int, n: int) -> np.ndarray:
         if folds > n:
             raise InputError(f"--folds {folds} is more than the {n:,} rows.")
         return as_folds(n, folds, None)
-    who = read_labels_of(groups, n)
+    who = read_labels_of(groups, n, order)
     people = int(who.max()) + 1
     if folds > people:
         raise InputError(f"--folds {folds} is more than the {people:,} people in {groups}.")
     return as_folds(n, folds, who)
 
 
-def read_labels_of(groups: str, n: int) -> np.ndarray:
+def read_labels_of(groups: str, n: int, order: RowOrder) -> np.ndarray:
     """Who each of `n` rows shows, as numbers."""
-    who = read_people(groups)
+    who = order.values(groups, read_people(groups))
     if len(who) != n:
         raise InputError(f"{groups} has {len(who):,} labels, for {n:,} rows.")
     return np.unique(who, return_inverse=True)[1].astype(np.int32)

@@ -37,7 +37,8 @@ from .fitted import Fitted, read_map
 from .identify_intervals import add_intervals
 from .identify_protocol import search_protocol
 from .protocol import check_widths, Side, side_of
-from .sources import open_rows, read_people
+from .row_order import row_order
+from .sources import read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results
 
@@ -156,7 +157,9 @@ def _search_rows(
     """Every row an entry of its own; and whom the probes show."""
     sides = []
     for spec, labels in ((c.gallery, c.gallery_labels), (c.probes, c.probe_labels)):
-        rows, who = open_rows(spec or ""), read_people(labels or "")
+        order = row_order(spec, labels)
+        rows = order.rows(spec or "")
+        who = order.values(labels or "", read_people(labels or ""))
         if len(rows) != len(who):
             raise InputError(
                 f"{spec} has {len(rows):,} rows and {labels} {len(who):,}: give one label "

@@ -32,7 +32,7 @@ from ..study.ladder import Ladder, map_ladder
 from .console import counted, facts, line, table
 from .files import check_output, Flag, short_name
 from .fit_families import read_folds
-from .sources import open_rows
+from .row_order import row_order
 from .stream import common_dtype, precision
 from .written import write_results
 
@@ -85,13 +85,14 @@ def run(c: Options) -> None:
     inputs = [s for s in (c.source, c.target, c.groups) if s is not None]
     for path, suffix in ((c.json, ".json"), (c.csv, ".csv"), (c.figure, ".png")):
         check_output(path, suffix, inputs, c.force)
-    x, y = (open_rows(spec) for spec in (c.source, c.target))
+    order = row_order(c.source, c.target, c.groups)
+    x, y = (order.rows(spec) for spec in (c.source, c.target))
     if len(x) != len(y):
         raise InputError(
             f"Rows must pair up: {c.source} has {len(x):,} rows and {c.target} {len(y):,}. "
             "Give the same images in the same order."
         )
-    fold = read_folds(c.groups, c.folds, len(x))
+    fold = read_folds(c.groups, c.folds, len(x), order)
     dtype = common_dtype(x, y)
     with precision(dtype), counted("climbing") as progress:
         place = unit if c.normalize else lambda rows: rows

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.maps import AbstractMap
+from ..core.same_images import find_images
 from ..data.arrays import InputError
 from ..data.ijb import published, read_ijb
 from ..data.ijb_files import find_protocol
@@ -15,6 +16,7 @@ from ..evaluate.pooling import pool_mapped, pool_templates
 from ..evaluate.templates import Grouping, Templates
 from .files import check_folder
 from .fitted import check_width, Fitted, Space
+from .row_order import names_of
 from .sources import Picked, Rows
 from .stream import mapped
 
@@ -55,14 +57,35 @@ def open_side(
     path,
     is_mapped: bool = True,
 ) -> Side:
-    """`side_of` images; rows must be the protocol's."""
+    """`side_of` images; rows must be the protocol's, in any order if named by image."""
     n = protocol.n_images
     if len(rows) != n:
         raise InputError(
             f"{spec} has {len(rows):,} rows, and the protocol {n:,} images: give a row an "
             f"image, in the order of {protocol.name}_face_tid_mid.txt."
         )
-    return side_of(spec, rows, fitted, is_mapped, path)
+    return side_of(spec, _in_order(spec, rows, protocol), fitted, is_mapped, path)
+
+
+def _in_order(spec: str, rows: Rows, protocol: Protocol) -> Rows:
+    """The rows in the order of the protocol's images, if their store names them.
+
+    Numbers are positions in an array of images, taken to be in that order; of files the
+    names without their folders count.
+    """
+    names, wanted = names_of(spec), protocol.image
+    if names is None:
+        return rows
+    if names.dtype.kind in "iu":
+        wanted = np.arange(len(wanted))
+    else:
+        names, wanted = (_file_names(side) for side in (names, wanted))
+    place = find_images(names, wanted, spec, f"the protocol {protocol.name}")
+    return rows if place is None else Picked(rows, place)
+
+
+def _file_names(paths: np.ndarray) -> np.ndarray:
+    return np.array([path.rpartition("/")[2] for path in paths.tolist()])
 
 
 def side_of(spec: str, rows: Rows, fitted: Fitted | None, is_mapped: bool, path) -> Side:

@@ -27,7 +27,8 @@ from ..page.report import report
 from ..study.report.settings import quick, ReportSettings
 from .console import facts, staged
 from .files import check_file, check_output, Flag, short_name
-from .sources import open_rows, read_people
+from .row_order import row_order
+from .sources import read_people
 
 
 defaults = ReportSettings()
@@ -74,12 +75,15 @@ def run(c: Options) -> None:
     check_output(c.output, ".html", inputs, c.force)
     names = _names(c)
     card = None if c.card is None else _read_card(c.card)
+    order = row_order(*c.models, c.labels, c.datasets)
     rows = {
-        name: np.asarray(open_rows(spec)[:])
+        name: np.asarray(order.rows(spec)[:])
         for name, spec in zip(names, c.models, strict=True)
     }
-    labels = read_people(c.labels)
-    datasets = None if c.datasets is None else read_people(c.datasets)
+    labels = order.values(c.labels, read_people(c.labels))
+    datasets = None
+    if c.datasets is not None:
+        datasets = order.values(c.datasets, read_people(c.datasets))
     settings = dataclasses.replace(quick if c.quick else defaults, fars=c.fars)
     with staged() as progress:
         found = report(

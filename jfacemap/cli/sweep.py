@@ -36,7 +36,8 @@ from ..study.cross_verify import cross_scores, table_tar
 from ..study.sweep import SubsetSweep, sweep_subsets
 from .console import counted, facts, line, table
 from .files import check_output, Flag, short_name
-from .sources import open_rows, read_people
+from .row_order import row_order
+from .sources import read_people
 from .split import split_rows
 from .stream import common_dtype, precision
 from .written import write_results
@@ -96,7 +97,9 @@ def run(c: Options) -> None:
     inputs = [s for s in (*c.models, c.labels, c.test_labels, c.fit_rows) if s]
     for path, suffix in ((c.json, ".json"), (c.csv, ".csv"), (c.figure, ".png")):
         check_output(path, suffix, inputs, c.force)
-    models, labels = [open_rows(spec) for spec in c.models], read_people(c.labels)
+    order = row_order(*c.models, c.labels)
+    models = [order.rows(spec) for spec in c.models]
+    labels = order.values(c.labels, read_people(c.labels))
     for spec, rows in zip(c.models, models, strict=True):
         if len(rows) != len(labels):
             raise InputError(

@@ -39,7 +39,8 @@ from ..data.arrays import InputError
 from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space
 from .pairs import count_all, memory_of, read_pairs, score_all, score_listed
-from .sources import open_rows, read_people
+from .row_order import row_order, RowOrder
+from .sources import read_people
 from .stream import common_dtype, mapped, precision
 from .verdict import add_intervals, measure, show
 from .verify_protocol import verify_protocol
@@ -151,8 +152,11 @@ def _check_options(c: Options) -> None:
 
 
 def _verify_rows(c: Options, fitted: Fitted | None) -> dict:
-    a, b = open_rows(c.source), None if c.target is None else open_rows(c.target)
-    labels, count, score = _plan(c, len(a), len(a if b is None else b))
+    # A list of pairs counts the rows of each side as they lie.
+    paired = (c.source, c.target, c.labels) if c.labels is not None else ()
+    order = row_order(*paired)
+    a, b = order.rows(c.source), None if c.target is None else order.rows(c.target)
+    labels, count, score = _plan(c, order, len(a), len(a if b is None else b))
     dtype = common_dtype(a, *([] if b is None else [b]))
     _check_memory(c, len(a), count)
     with precision(dtype):
@@ -166,12 +170,12 @@ def _verify_rows(c: Options, fitted: Fitted | None) -> dict:
     return found
 
 
-def _plan(c: Options, rows_a: int, rows_b: int):
+def _plan(c: Options, order: RowOrder, rows_a: int, rows_b: int):
     """Labels if given, the number of pairs, and what scores them."""
     if c.labels is None:
         pairs = read_pairs(c.pairs or "", rows_a, rows_b)
         return None, len(pairs), lambda a, b: score_listed(a, a if b is None else b, pairs)
-    labels = read_people(c.labels)
+    labels = order.values(c.labels, read_people(c.labels))
     for spec, n in ((c.labels, len(labels)), (c.target, rows_b)):
         if n != rows_a:
             raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.same_images import check_same_images
 from .arrays import InputError, is_floating, read_array, scan
 from .store import EmbeddingStore
 
@@ -42,7 +43,8 @@ def open_models(
     """The models of a folder by name: each `NAME.npy`, and each `EmbeddingStore` in it.
 
     `rows`: how many each must have, such as the images of a protocol, whose order they
-    follow. Raises `InputError` if there are none, or one is no (n, d) of floats.
+    follow. Raises `InputError` if there are none, or one is no (n, d) of floats;
+    `ValueError` if stores that name their images differ in them or in their order.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -59,6 +61,7 @@ def open_models(
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise InputError(f"{folder} holds {twice.pop()} twice: as a file and as a store.")
+    check_same_images({p.stem: EmbeddingStore.open(p) for p in stores})
     for model in models:
         if rows is not None and model.shape[0] != rows:
             raise InputError(

@@ -120,17 +120,16 @@ def fit_input(
         )
     free = dataclasses.replace(given, size=given.size or fitted.size)
     if not isinstance(wanted, str) and fitted != free:
-        differ = [f for f in ("size", "color", "layout") if _of(fitted, f) != _of(free, f)]
-        ours, theirs = ({f: _of(p, f) for f in differ} for p in (free, fitted))
+        fields = ("size", "color", "layout")
+        differ = [f for f in fields if getattr(fitted, f) != getattr(free, f)]
+        theirs, ours = (
+            ", ".join(f"{f} {getattr(p, f)}" for f in differ) for p in (fitted, free)
+        )
         raise ValueError(
             f"The model takes images of {theirs}; preprocess gives {ours}: change it, or "
             "name a preset, which takes what the model declares."
         )
     return fitted
-
-
-def _of(p: Preprocess, field: str) -> Any:
-    return getattr(p, field)
 
 
 def declared(p: Preprocess, dims: Sequence[int | str | None]) -> Preprocess:

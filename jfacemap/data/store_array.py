@@ -135,7 +135,15 @@ class RowArray:
     def _rest(self, start: int, stop: int) -> str:
         if self._unit != "rows":
             return "the other arrays can still be read"
-        return f"batches(stop={start}) and batches(start={stop}) still read the other rows"
+        before, after = f"batches(stop={start})", f"batches(start={stop})"
+        whole = [
+            part
+            for part, there in ((before, start), (after, stop < self.shape[0]))
+            if there
+        ]
+        if not whole:
+            return "it holds all rows"
+        return f"{' and '.join(whole)} still read{'s' * (len(whole) == 1)} the other rows"
 
     def _first_bad(self, error: Exception, rows: Rows) -> tuple[int, Exception]:
         """Where the first chunk begins that cannot be read, and what it says."""

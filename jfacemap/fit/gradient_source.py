@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.maps import AbstractMap
 from ..core.rows import as_rows, RowSource
+from ..core.same_images import check_same_images
 from .descent import begin, Data, descend, miss
 from .gradient import as_data, as_judge, as_start, GradientFit
 
@@ -40,6 +41,7 @@ def fit_source(
     x, y = as_rows(x), as_rows(y)
     if x.shape[0] != y.shape[0] or not x.shape[0]:
         raise ValueError(f"Rows must pair up: x has shape {x.shape} and y {y.shape}.")
+    check_same_images({"x": x, "y": y})
     if batch_size is None:
         raise ValueError("Rows of a source are read a part at a time: pass batch_size=.")
     judge = as_judge(held_out, init)

@@ -30,7 +30,7 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     Raises `ValueError` for a file that is none, no opset or one outside 7 to 28, an output
     that nothing makes, and, all in one message, for every node whose operator or attribute
     is not supported; `ImportError` with what to install where `onnx` is missing. Operators
-    and their conformance: `python -m jfacemap.onnx2jax.conformance FILE.md`.
+    and their conformance: `python -m jfacemap.onnx2jax.conformance --out FILE.md`.
     """
     need("onnx", "onnx")
     import onnx
@@ -60,7 +60,11 @@ def load(model, *, outputs: Sequence[str] | None = None) -> OnnxFunction:
     graph = decode_graph(model.graph, decoder)
     if decoder.faults:
         faults = "\n  ".join(dict.fromkeys(decoder.faults))
-        raise ValueError(f"{where} uses what is not supported:\n  {faults}")
+        raise ValueError(
+            f"{where} uses what is not supported:\n  {faults}\nExport it again without "
+            "that (in another opset, with operators of ONNX alone), or cut it off before "
+            "that: outputs=[NAME], or the command's --output NAME, names a value there."
+        )
     leaves = {k: _leaf(v) for k, v in decoder.weights.items()}
     return OnnxFunction(leaves, graph, fingerprint(model.graph, opsets, graph.constants))
 

@@ -1,5 +1,6 @@
 """From images to embeddings: any network, batch by batch, into a store that can go on."""
 
+import collections
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,14 +14,15 @@ from ..data.images import Images, open_images, Source
 from ..data.preprocess import Preprocess
 from ..data.store import EmbeddingStore
 from ..data.store_check import store_dtype
-from ..data.store_place import Location
+from ..data.store_place import Location, open_place, remove
 from ..data.store_record import plain_metadata
-from .embed_frames import Batch, Frames, Landmarks
+from .embed_frames import Batch, Frames, Landmarks, warn_of_size
 from .embed_network import digest, Network
+from .embed_settings import differences
 
 
 commit_seconds = 10.0
-"""The most work that a kill undoes. Errors and Ctrl-C undo the batch at hand."""
+"""The most work that a kill undoes. Errors and Ctrl-C undo what is not computed yet."""
 
 Progress = Callable[[int, int], None]
 
@@ -58,7 +60,8 @@ def embed(
       to what the model declares, or a `jfm.data.Preprocess`
     - `landmarks`: 5 or 68 points a face, (n, 5, 2) or (n, 68, 2) in pixels of the image,
       in the order of the images, or {name: points}. By them faces are moved onto
-      ArcFace's template, and not cropped; without, images are taken to be aligned
+      ArcFace's template, and not cropped; without, images are taken to be aligned,
+      and a warning tells if the size of the first says otherwise
     - `flip`: take the mean of the embeddings of the image and of its mirror image
     - `batch_size`: images at once; fewer are padded, so that `fn` compiles once
     - `workers`: threads that decode ahead, by default one a core
@@ -72,13 +75,15 @@ def embed(
     metadata say how images became rows (`embed`), and which did not and why (`skipped`):
     unreadable files, faces without landmarks, rows that are not finite.
 
-    Call it again to go on after an interruption: images that are in the store are passed
+    Rows are committed every 10 seconds, so a kill undoes no more than that, and on Ctrl-C
+    all that are computed. Call it again to go on: images that are in the store are passed
     over, and those that were skipped tried again; rows are in the order of embedding.
     Raises `InputError` if the store was made in another way: other preprocessing, another
     array of images, ONNX model, dtype or columns. Files are known by their names alone:
     one replaced by another picture is not noticed. Nor is another function that holds no
     arrays, such as a lambda, or that holds the same.
 
+    Raises `InputError`, and leaves no store, if no image could be embedded;
     `ImportError` with what to install where Pillow is missing.
     """
     check_size(batch_size)
@@ -86,12 +91,29 @@ def embed(
     values = _columns(columns or {}, found)
     network = Network(fn, preprocess, flip, sharding)
     frames = Frames(found, network.preprocess, landmarks, workers)
+    if landmarks is None:
+        warn_of_size(found, network.preprocess, preprocess)
     how = network.settings | {"aligned": landmarks is not None}
     how |= {"images": digest(found.array)}
     width = network.width(batch_size)
     with _open(place, width, dtype, values, how, dict(metadata or {})) as store:
         _fill(store, network, frames, found, values, batch_size, progress)
-    return EmbeddingStore.open(place)
+    store = EmbeddingStore.open(place)
+    if not len(store):
+        remove(open_place(place))
+        raise _nothing(store.metadata["skipped"])
+    return store
+
+
+def _nothing(skipped: Mapping[str, str]) -> InputError:
+    """The error for images of which none became a row."""
+    first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
+    more = "; ..." if len(skipped) > 3 else ""
+    n = len(skipped)
+    what = "The only image could not" if n == 1 else f"None of the {n:,} images could"
+    return InputError(
+        f"{what} be embedded, and no store is made ({first}{more}): give others."
+    )
 
 
 def _columns(given: Mapping[str, Any], images: Images) -> dict[str, np.ndarray]:
@@ -105,7 +127,7 @@ def _columns(given: Mapping[str, Any], images: Images) -> dict[str, np.ndarray]:
     for name, v in values.items():
         if v.shape != (len(images),):
             raise ValueError(
-                f"Column {name!r} has shape {v.shape} for {len(images):,} images: one "
+                f"Column {name!r} has shape {v.shape}, and images are {len(images):,}: one "
                 "value each."
             )
     return own | values
@@ -141,15 +163,15 @@ def _check_same(store, width: int, dtype: np.dtype, columns: set[str], how: dict
     old = store.metadata.get("embed")
     if old is None:
         raise InputError(f"{store!r} was not made by embed: give another place.")
-    differ = [name for name, value in plain_metadata(how).items() if old.get(name) != value]
-    theirs = {"dtype": store.dtype, "width": store.shape[1], "columns": set(store.columns)}
-    ours = {"dtype": dtype, "width": width, "columns": columns}
-    differ += [name for name, value in ours.items() if theirs[name] != value]
+    theirs = old | {"dtype": store.dtype.name, "width": store.shape[1]}
+    theirs |= {"columns": sorted(store.columns)}
+    ours = plain_metadata(how) | {"dtype": dtype.name, "width": width}
+    ours |= {"columns": sorted(columns)}
+    differ = list(differences(theirs, ours))
     if differ:
-        what = ", ".join(differ)
         raise InputError(
-            f"{store!r} was embedded in another way ({what}): give another place, or "
-            "remove it."
+            f"{store!r} was embedded in another way ({'; '.join(differ)}): give another "
+            "place, or remove it."
         )
 
 
@@ -184,13 +206,20 @@ def _fill(
         if progress is not None:
             progress(done, len(images))
 
-    last = None
-    for batch in frames.batches(todo, batch_size):
-        now = batch, network(batch.pixels)
-        if last is not None:
-            write(*last)
-        last = now
-    if last is not None:
-        write(*last)
+    begun: collections.deque[tuple[Batch, jax.Array]] = collections.deque()
+
+    def finish(left: int) -> None:
+        while len(begun) > left:
+            jax.block_until_ready(begun[0][1])  # Ctrl-C comes here, and loses nothing
+            write(*begun.popleft())
+
+    try:
+        for batch in frames.batches(todo, batch_size):
+            begun.append((batch, network(batch.pixels)))
+            finish(1)
+    except KeyboardInterrupt:  # closing the store commits what is computed
+        finish(0)
+        raise
+    finish(0)
     store.commit()
     store.annotate({"skipped": skipped})

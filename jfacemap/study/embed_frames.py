@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -20,6 +21,10 @@ from ..data.preprocess import Preprocess
 
 Landmarks = np.ndarray | Mapping[Any, Any]
 """5 or 68 points (x, y) a face: in the order of the images, or by their names."""
+
+
+aligned_families = "arcface", "adaface", "mobilefacenet"
+"""Presets of networks that want faces moved onto ArcFace's template."""
 
 
 class Batch(NamedTuple):
@@ -107,6 +112,24 @@ class Frames:
             return text[:200]
 
 
+def warn_of_size(images: Images, preprocess: Preprocess, family: Any) -> None:
+    """Warn if a family wants aligned faces and the first image is of another size."""
+    if family not in aligned_families:
+        return
+    try:
+        width, height = images.read(0).size
+    except Exception:  # told later, of whichever image cannot be read
+        return
+    if (height, width) != preprocess.size:
+        size = " x ".join(map(str, preprocess.size or ()))
+        warnings.warn(
+            f"The image {images.names[0]} is {height} x {width}, and {family} takes "
+            f"aligned faces of {size}: without landmarks images are only resized. Give "
+            "landmarks, unless the faces are aligned.",
+            stacklevel=3,
+        )
+
+
 def _by_index(landmarks: Landmarks, images: Images) -> list[Any]:
     """Points of each image in order; None for one that a mapping does not name."""
     if isinstance(landmarks, Mapping):
@@ -125,7 +148,7 @@ def _by_index(landmarks: Landmarks, images: Images) -> list[Any]:
         )
     if len(points) != len(images):
         raise InputError(
-            f"There are landmarks of {len(points):,} faces for {len(images):,} images: "
+            f"Images are {len(images):,}, and there are landmarks for {len(points):,}: "
             "give as many, in their order, or {name: points}."
         )
     return list(points)

@@ -28,6 +28,7 @@ from ..core.moments import (
 )
 from ..core.monoid import merge
 from ..core.rows import as_rows, check_size, RowSource
+from ..core.same_images import check_same_images
 from ..core.types import as_array, Numeric
 from ..data.arrays import InputError
 from ..data.moments_file import load_moments, read_moments_metadata, save_moments
@@ -75,8 +76,9 @@ def stream_pair_moments(
     - `progress`: called with the number of rows done, and of all.
 
     Memory holds a few batches and, for widths d and k, three or four times 8 d (d + k)
-    bytes. Raises `ValueError` if rows do not pair up, `InputError` if the checkpoint is
-    of other rows or another way of reading them.
+    bytes. Raises `ValueError` if rows do not pair up, by the column `image` too where
+    stores have one, `InputError` if the checkpoint is of other rows or another way of
+    reading them.
     """
 
     return _stream(
@@ -165,6 +167,7 @@ def _check_rows(sources: Mapping[str, RowSource], weights) -> tuple[int, Any]:
             )
         if not jnp.issubdtype(other.dtype, jnp.floating):
             raise ValueError(f"{name} holds {other.dtype}; embeddings are floats.")
+    check_same_images(sources)
     if weights is not None and weights.shape != (n,):
         raise ValueError(f"weights must be ({n},) for {n} rows, got {weights.shape}.")
     if weights is not None:

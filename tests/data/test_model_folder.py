@@ -44,3 +44,13 @@ def test_a_file_and_a_store_of_one_name(tmp_path):
     jfm.data.EmbeddingStore.create(tmp_path / "a.zarr", 4).close()
     with pytest.raises(jfm.data.InputError, match="holds a twice"):
         jfm.data.open_models(tmp_path)
+
+
+def test_stores_of_the_images_in_another_order(tmp_path):
+    for name, step in (("a", 1), ("b", -1)):
+        columns = {"image": str}
+        place = tmp_path / f"{name}.zarr"
+        with jfm.data.EmbeddingStore.create(place, 4, columns=columns) as store:
+            store.append(x, image=np.arange(10).astype(str)[::step])
+    with pytest.raises(ValueError, match="b holds the images of a in another order"):
+        jfm.data.open_models(tmp_path)

@@ -66,7 +66,7 @@ def test_what_a_model_declares_goes_before_a_preset():
 @pytest.mark.parametrize(
     ("wanted", "dims", "match"),
     (
-        (Preprocess((100, 100)), (1, 3, 112, 112), r"'size': \(112, 112\)"),
+        (Preprocess((100, 100)), (1, 3, 112, 112), r"of size \(112, 112\); .*\(100, 100\)"),
         (Preprocess(layout="nhwc"), (1, 3, 112, 112), "layout"),
         (Preprocess(color="gray"), (1, 3, 112, 112), "color"),
         ("arcface", (1, 4, 112, 112), "4 channels"),

@@ -43,6 +43,26 @@ def remove(path):
 harms = pytest.mark.parametrize("harm", (flip, truncate, empty, remove))
 
 
+def test_what_can_still_be_read_is_told(tmp_path, place):
+    """No rows, those after it, those before it."""
+    with EmbeddingStore.create(tmp_path / "one", 3) as store:
+        store.append(x)
+    flip(tmp_path / "one/embeddings/c.0.0")
+    with pytest.raises(InputError, match=r"make the store again; it holds all rows\.$"):
+        EmbeddingStore.open(tmp_path / "one").rows()
+    flip(place / "embeddings/c.0.0")
+    with pytest.raises(
+        InputError, match=r"again; batches\(start=8\) still reads the other"
+    ):
+        EmbeddingStore.open(place).rows()
+    flip(place / "embeddings/c.0.0")
+    flip(place / "embeddings/c.3.0")
+    with pytest.raises(
+        InputError, match=r"again; batches\(stop=24\) still reads the other"
+    ):
+        EmbeddingStore.open(place).rows()
+
+
 @harms
 def test_a_damaged_chunk_is_named_with_its_rows(place, harm):
     harm(place / "embeddings/c.2.0")

@@ -144,6 +144,14 @@ def test_rows_of_a_source(tmp_path):
     assert tree_allclose(again, fit)
     fit = jfm.fit_gradient(key, *source, init=nothing, held_out=held, patience=3, **options)
     assert fit.held_out is not None and fit.held_out[0] > np.nanmin(fit.held_out)
+    for name, image in (("a", np.arange(len(x))), ("b", np.arange(len(x))[::-1])):
+        with jfm.data.EmbeddingStore.create(
+            tmp_path / name, 4, columns={"image": int}
+        ) as store:
+            store.append(x, image=image)
+    named = [jfm.data.EmbeddingStore.open(tmp_path / name) for name in "ab"]
+    with pytest.raises(ValueError, match="y holds the images of x in another order"):
+        jfm.fit_gradient(key, *named, init=nothing, **options)
     with pytest.raises(ValueError, match="pass batch_size="):
         jfm.fit_gradient(key, *source, init=nothing)
 

@@ -320,6 +320,29 @@ def test_loops_that_data_ends():
         compare(made, x=np.abs(draws(0, 3)) * np.float32(scale))
 
 
+@pytest.mark.parametrize(("lengths", "back"), ((None, 0), (None, 1), ([4, 1, 3], 0)))
+def test_scans_of_opset_8(lengths, back):
+    """Sample by sample, each up to its own length: running sums, and their squares."""
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            node("Add", ["total", "x"], ["next"]),
+            node("Mul", ["next", "next"], ["square"]),
+        ],
+        "body",
+        [info(name, TensorProto.FLOAT, (2,)) for name in ("total", "x")],
+        [info(name, TensorProto.FLOAT, (2,)) for name in ("next", "square")],
+    )
+    names = ["" if lengths is None else "lengths", "start", "rows"]
+    scan = node(
+        "Scan", names, ["end", "y"], body=body, num_scan_inputs=1, directions=[back]
+    )
+    constants = {} if lengths is None else {"lengths": np.array(lengths, np.int64)}
+    shapes = {"start": (3, 2), "rows": (3, 4, 2)}, {"end": (3, 2), "y": (3, 4, 2)}
+    made = model([scan], *shapes, constants, opset=8)
+    compare(made, start=draws(0, 3, 2), rows=draws(1, 3, 4, 2))
+
+
 def test_operators_of_the_runtimes_optimiser():
     """com.microsoft: fused convolutions, products and activations, of parts written out."""
     fused = "com.microsoft"

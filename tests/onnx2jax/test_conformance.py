@@ -2,9 +2,12 @@
 
 import pathlib
 import re
+import runpy
+import sys
 
 import jax
 import onnx
+import pytest
 
 from jfacemap.onnx2jax import operator_versions
 from jfacemap.onnx2jax.conformance import node_cases, page, run_all, table
@@ -41,5 +44,17 @@ def test_the_page_and_the_readme_tell_of_one_run():
 def test_a_case_that_fails_is_told():
     results = {("", "Relu"): {"a": "", "b": "ValueError: no"}}
     assert "| Relu | 1 | 2 |" in table(results) and "| Abs |  | none |" in table(results)
-    assert "| b | ValueError: no |" in page(results)
-    assert "1 of 2;" in page(results) and f"onnx {onnx.__version__} " in page(results)
+    text = page(results, 5)
+    assert "| b | ValueError: no |" in text and f"onnx {onnx.__version__} " in text
+    assert "1 of 2;" in text and "suite's\n5 cases, counted so, 2 use these" in text
+    assert "x64" in text
+
+
+def test_help_writes_no_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["conformance", "--help"])
+    monkeypatch.delitem(sys.modules, "jfacemap.onnx2jax.conformance")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("jfacemap.onnx2jax.conformance", run_name="__main__")
+    assert ended.value.code == 0 and "--out" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

@@ -89,6 +89,8 @@ def test_all_that_is_unsupported_is_listed_at_once():
         "node 'third': operator StringSplit",
         "node 'fourth': operator com.acme.Secret",
         "node 'fifth' reads 'nothing', which nothing makes",
+        "Export it again without that",
+        "outputs=[NAME]",
     ):
         assert part in text
 

@@ -507,4 +507,4 @@ def test_every_attribute_onnx_declares_is_known():
                 missing.add("inputs")
             if missing:
                 lacking[name, since] = missing
-    assert lacking == {("Scan", 8): {"it"}}  # refused at load
+    assert not lacking

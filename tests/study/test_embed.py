@@ -1,5 +1,7 @@
 """Images to stored rows: against a loop, against onnxruntime, and interrupted."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 import onnx
@@ -9,6 +11,7 @@ import pytest
 import jfacemap as jfm
 from jfacemap import onnx2jax
 from jfacemap.data.arrays import InputError
+from jfacemap.study.embed_frames import Frames
 
 from ..devices import on_eight_devices
 from ..onnx2jax.build import draws, model, node, runtime, value
@@ -97,6 +100,23 @@ def test_unreadable_images_are_left_out_listed_and_tried_again(place, folder):
     np.testing.assert_allclose(store.rows([-1]), truth(images[[7]]), rtol=1e-4, atol=1e-4)
 
 
+def test_no_image_that_can_be_read_is_an_error_and_leaves_no_store(place, folder):
+    for path in folder.rglob("*.png"):
+        path.write_text("no image")
+    with pytest.raises(
+        InputError, match=r"None of the 11 images could .*00\.png: .*; \.\.\."
+    ):
+        jfm.embed(network, folder, place, preprocess=small)
+    assert not jfm.data.EmbeddingStore.exists(place)
+    one = folder / "person0/00.png"
+    with pytest.raises(InputError, match=r"The only image could not .*00\.png: "):
+        jfm.embed(network, [one], place, preprocess=small)
+    PIL.Image.fromarray(images[0]).save(one)
+    assert len(jfm.embed(network, folder, place, preprocess=small)) == 1
+    one.write_text("no image")  # what was there stays, read now or not
+    assert len(jfm.embed(network, folder, place, preprocess=small)) == 1
+
+
 def test_rows_that_are_not_finite_are_left_out(place):
     def some(x):
         dark = jnp.mean(x, axis=(1, 2, 3), keepdims=False)[:, None] < -0.9
@@ -131,6 +151,39 @@ def test_an_interrupted_run_is_gone_on_with(place):
     np.testing.assert_allclose(store.rows(), truth(images), rtol=1e-4, atol=1e-4)
 
 
+def test_ctrl_c_keeps_all_rows_that_are_computed(place, monkeypatch):
+    """It comes as the third batch is decoded: the second is computed, not written."""
+    frame = Frames.frame
+
+    def interrupted(self, i):
+        if i == 4:
+            raise KeyboardInterrupt  # what the thread raises comes out of `result()`
+        return frame(self, i)
+
+    monkeypatch.setattr(Frames, "frame", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jfm.embed(network, images, place, preprocess=small, batch_size=2)
+    half = jfm.data.EmbeddingStore.open(place)
+    np.testing.assert_allclose(half.rows(), truth(images[:4]), rtol=1e-4, atol=1e-4)
+    monkeypatch.undo()
+    store = jfm.embed(network, images, place, preprocess=small, batch_size=2)
+    np.testing.assert_array_equal(store.column("image"), np.arange(11))
+
+
+def test_faces_of_another_size_are_warned_of(place):
+    """Of networks that take aligned faces: they would be squeezed whole."""
+    made = onnx2jax.load(tiny_onnx(1))
+    large = np.repeat(images, 2, axis=1)
+    with pytest.warns(UserWarning, match=r"image 0 is 16 x 8, and arcface .*of 8 x 8"):
+        jfm.embed(made, large, place)
+    points = np.broadcast_to(jfm.data.align.template / 14, (11, 5, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        jfm.embed(made, large, f"{place}1", landmarks=points)
+        jfm.embed(made, large, f"{place}2", preprocess="facenet")
+        jfm.embed(made, images, f"{place}3")
+
+
 def test_another_network_or_way_is_not_mixed_in(place):
     jfm.embed(network, images, place, preprocess=small)
     again = lambda fn=network, **options: jfm.embed(
@@ -138,11 +191,14 @@ def test_another_network_or_way_is_not_mixed_in(place):
     )
     again()
     for options, what in (
-        ({"flip": True}, "flip"),
-        ({"preprocess": jfm.data.Preprocess((8, 8), std=128.0)}, "preprocess"),
-        ({"columns": {"more": np.arange(11)}}, "columns"),
-        ({"dtype": "float16"}, "dtype"),
-        ({"fn": lambda x: network(x)[:, :3]}, "width"),
+        ({"flip": True}, "flip: off there, on now"),
+        (
+            {"preprocess": jfm.data.Preprocess((8, 8), std=128.0)},
+            r"preprocess std: 127\.5 there, 128\.0 now",
+        ),
+        ({"columns": {"more": np.arange(11)}}, "columns: image there, image more now"),
+        ({"dtype": "float16"}, "dtype: float32 there, float16 now"),
+        ({"fn": lambda x: network(x)[:, :3]}, "width: 5 there, 3 now"),
     ):
         with pytest.raises(InputError, match=f"another way .*{what}"):
             again(**options)
@@ -278,7 +334,7 @@ def test_what_makes_no_embedding_is_an_error(place, unchecked_types):
         embed(lambda x: {"a": x, "b": x})
     with pytest.raises(ValueError, match="embeddings are"):
         embed(lambda x: x.sum())
-    with pytest.raises(ValueError, match=r"\(7, 5, 2\)|7 faces"):
+    with pytest.raises(ValueError, match="Images are 11, and there are landmarks for 7"):
         embed(network, landmarks=np.zeros((7, 5, 2)))
     with pytest.raises(InputError, match="No image has landmarks"):
         embed(network, landmarks={"x": np.zeros((5, 2))})

@@ -51,6 +51,25 @@ def test_moments_are_those_of_all_rows(places, place):
     assert joint.names == ("a", "b")
 
 
+def test_stores_in_another_order_are_refused(tmp_path):
+    """Row i pairs with row i: the sums would be of other people."""
+    order, names = r.permutation(103), np.array([f"{i}.png" for i in range(103)])
+    stores = []
+    for name, rows, image in (("x", x, names), ("y", y[order], names[order])):
+        np.save(tmp_path / f"{name}.npy", rows)
+        place, columns = tmp_path / f"{name}.zarr", {"image": image}
+        store = jfm.data.EmbeddingStore.from_file(
+            tmp_path / f"{name}.npy", place, columns=columns
+        )
+        stores.append(store)
+    with pytest.raises(ValueError, match="y holds the images of x in another order"):
+        jfm.stream_pair_moments(*stores)
+    with pytest.raises(ValueError, match="b holds the images of a in another order"):
+        jfm.stream_joint_moments(dict(zip("ab", stores, strict=True)))
+    sorted_rows = (s.rows(np.argsort(s.column("image"))) for s in stores)  # the remedy
+    close(jfm.stream_pair_moments(*sorted_rows, batch_rows=103), jfm.pair_moments(x, y))
+
+
 def test_rows_are_scaled_if_asked():
     ours = jfm.stream_pair_moments(x, y, normalize=True, batch_rows=103)
     true = jfm.pair_moments(jfm.unit(x), jfm.unit(y))

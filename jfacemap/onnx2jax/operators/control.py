@@ -76,6 +76,35 @@ def _while(trips, condition, carried, body, n_outputs: int, start: int = 0):
     return jax.lax.while_loop(keep_on, step, first)[2]
 
 
+@operator("Scan", since=8)
+def scan_batch(
+    lengths, *values, body, num_scan_inputs: int, directions=None, n_outputs: int
+):
+    """`scan` of each sample along axis 1, to its length (n,); beyond it stacks are 0."""
+    count = len(values) - num_scan_inputs
+    values = [to_jax(x) for x in values]
+    n, steps = values[-1].shape[:2]
+    limits = jnp.full(n, steps, jnp.int32) if lengths is None else to_jax(lengths)
+    if lengths is not None and any(directions or ()):
+        raise ValueError("Scan of opset 8 goes back only through sequences of one length")
+
+    def guarded(limit):
+        def step(i, *parts):
+            state, out = list(parts[:count]), [to_jax(x) for x in body(*parts)]
+            pad = [*state, *map(jnp.zeros_like, out[count:])]
+            kept = [jnp.where(i < limit, a, b) for a, b in zip(out, pad, strict=True)]
+            return [i + 1, *kept]
+
+        return step
+
+    def one(limit, *parts):
+        options: dict = {"scan_input_directions": directions, "n_outputs": n_outputs + 1}
+        options |= {"num_scan_inputs": num_scan_inputs, "body": guarded(limit)}
+        return scan(jnp.zeros_like(limit), *parts, **options)[1:]
+
+    return jax.vmap(one)(limits, *values)
+
+
 @operator("Scan", since=9)
 def scan(
     *values,
