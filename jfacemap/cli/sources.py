@@ -89,7 +89,8 @@ def open_rows(spec: str, *, used: np.ndarray | None = None) -> Rows:
     if len(broken):
         raise InputError(
             f"{spec}: {len(broken):,} of {len(rows):,} rows ({at(broken)}) hold NaN or "
-            "infinity. Leave them out here and in every file that pairs with this one."
+            "infinity. Leave these images out here, in every file that pairs with this "
+            "one, and in the lists of a protocol."
         )
     return rows
 
