@@ -153,7 +153,7 @@ class Trainer:
                 iterations=iterations,
                 most=most,
                 chunk=20 if config.quick else 250,
-                patience=8,
+                patience=16,
                 solver=solver,
                 state=state,
                 save=save,
