@@ -99,9 +99,9 @@ def shrink(images, size: int) -> np.ndarray:
 
 changes = {
     "no change": lambda x: x,
-    "flipped": lambda x: x[:, :, ::-1],
-    "shifted 4 px": lambda x: shift(x, 4),
-    "shifted 8 px": lambda x: shift(x, 8),
+    "flip": lambda x: x[:, :, ::-1],
+    "shift 4 px": lambda x: shift(x, 4),
+    "shift 8 px": lambda x: shift(x, 8),
     "JPEG 50": lambda x: compress(x, 50),
     "JPEG 10": lambda x: compress(x, 10),
     "56 px": lambda x: shrink(x, 56),

@@ -9,7 +9,7 @@ from .canonical_faces_report import short, style
 from .harness import console
 
 
-beyond = "more than any"
+beyond = "beyond all"
 
 
 def like(share: float, scale: Mapping[str, float]) -> str:
@@ -63,21 +63,22 @@ def changed(found, space: str, kinds) -> None:
 def reached(found, others, space: str, kinds) -> None:
     """Between models: shares, and how many pairs reach each change's self-map."""
     off = ~np.eye(len(others[kinds[0]].share), dtype=bool)
-    title = f"{space} spaces, between models: {off.sum()} ordered pairs"
+    title = f"{space} spaces, between models: shares of {off.sum()} ordered pairs"
     table = Table(title=title, **style)
-    table.add_column("map", no_wrap=True)
-    for column in ("share, median", "least", "most", *found):
-        table.add_column(column, justify="right")
+    table.add_column("", no_wrap=True)
     for kind in kinds:
-        share = others[kind].share[off]
-        cells = [short(v) for v in (np.median(share), share.min(), share.max())]
-        for by_kind in found.values():
-            cells.append(str(reach(share, by_kind[kind].share[1, 0])))
-        table.add_row(kind, *cells)
+        table.add_column(kind, justify="right")
+    shares = {kind: others[kind].share[off] for kind in kinds}
+    for name, of in (("median", np.median), ("least", np.min), ("most", np.max)):
+        table.add_row(name, *(short(of(share)) for share in shares.values()))
+    for change, by_kind in found.items():
+        ceilings = {kind: by_kind[kind].share[1, 0] for kind in kinds}
+        counts = (str(reach(shares[kind], ceilings[kind])) for kind in kinds)
+        table.add_row(f"pairs that keep as much as {change}", *counts)
     console.print(table)
     console.print(
-        "Under each change: how many pairs keep as much of the target's TAR as a map of "
-        "the same kind keeps from images so changed, within one network.\n"
+        "As much of the target's TAR as a map of the same kind keeps from images so "
+        "changed, within one network.\n"
     )
 
 
@@ -88,9 +89,9 @@ def pairs(found, others, space: str, names, kinds) -> None:
     scale = {change: k[kinds[0]].share[1, 0] for change, k in found.items()}
     title = f"{space} spaces, {best}: share kept, and the mildest change that costs as much"
     table = Table(title=title, **style)
-    table.add_column("source \\ target")
+    table.add_column("source \\ target", no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right", overflow="fold", width=11)
+        table.add_column(name, justify="right", overflow="fold", width=10)
     for i, name in enumerate(names):
         share = others[best].share[i]
         cells = [f"{short(v)}\n{like(v, scale)}" for v in share]

@@ -57,6 +57,6 @@ def plot_ceilings(
     for ax in (left, right):
         ax.axhline(1, color="black", linewidth=0.8)
         ax.grid(axis="y", alpha=0.3)
-        ax.set_ylim(0, None)
+    left.set_ylim(0, min(1.5, left.get_ylim()[1]))  # of few people bars go anywhere
     figure.suptitle(title, fontsize=11)
     return figure
