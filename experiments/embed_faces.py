@@ -104,13 +104,17 @@ def embed_all(folder, images, place: pathlib.Path) -> list[np.ndarray]:
     rows = []
     for name, (preprocess, outputs) in networks.items():
         f = jfm.onnx2jax.load(find_model(folder, name), outputs=outputs)
-        with console.status(f"{name}: {len(images)} images"):
-            store = jfm.embed(f, images, place / f"{name}.zarr", preprocess=preprocess)
-        order = np.argsort(store.column("image"))
-        if len(store) != len(images):
-            raise ValueError(f"{store!r} is not of these {len(images)} images: remove it.")
-        rows.append(store.rows()[order])
+        rows.append(embed_rows(f, images, place / f"{name}.zarr", preprocess))
     return rows
+
+
+def embed_rows(fn, images, place: pathlib.Path, preprocess) -> np.ndarray:
+    """Rows of one network, in the order of the images."""
+    with console.status(f"{place.stem}: {len(images)} images"):
+        store = jfm.embed(fn, images, place, preprocess=preprocess)
+    if len(store) != len(images):
+        raise ValueError(f"{store!r} is not of these {len(images)} images: remove it.")
+    return store.rows()[np.argsort(store.column("image"))]
 
 
 def run(config: Config) -> Results:
@@ -155,9 +159,7 @@ def run(config: Config) -> Results:
 
 def fit_maps(spaces, used, who) -> dict[str, jfm.PairMaps]:
     """Maps of every kind, fitted on the rows used."""
-    joint = lambda rows: jfm.joint_moments(
-        spaces, jnp.asarray(rows, jnp.float32), names=tuple(networks)
-    )
+    joint = lambda rows: jfm.joint_moments(spaces, jnp.asarray(rows, jnp.float32))
     choice = jfm.choose_ridge([joint(half) for half in halves_of(who, used)], ridges)
     whole = joint(used)
     maps = {kind: jfm.fit_all_pairs(whole, kind) for kind in kinds if kind != "ridge"}

@@ -86,7 +86,7 @@ def open_real(given: pathlib.Path | None) -> RealFaces | None:
     people = [np.char.add("orl ", orl["subject"].astype(str)), lfw["name"]]
     places = [folder / "embeddings" / f"{name}.npz" for name in ("orl", "lfw100")]
     if all(p.is_file() for p in places):
-        models, source = _seven(places), "seven models of the data folder"
+        models, source = read_models(places), "seven models of the data folder"
     else:
         faces = jfm.data.load_faces()
         faces = faces[faces.dataset != "yaleb"]
@@ -112,13 +112,34 @@ def open_real(given: pathlib.Path | None) -> RealFaces | None:
     )
 
 
-def _seven(places) -> dict[str, np.ndarray]:
+def read_models(places) -> dict[str, np.ndarray]:
+    """Rows of each model, of the files `embeddings/*.npz` one after another."""
     parts = []
     for place in places:
         with np.load(place) as file:
-            skip = {"label", "detected"}
+            skip = {"label", "detected", "azimuth", "elevation"}
             parts.append({k: np.float32(file[k]) for k in file.files if k not in skip})
     return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+
+
+def open_embeddings(folder: pathlib.Path | None) -> jfm.data.Faces | None:
+    """ORL and the mildly lit Yale-B by all models of the data folder; None without them.
+
+    The images of `jfm.data.load_faces`, and one model more.
+    """
+    if folder is None:
+        return None
+    places = [folder / "embeddings" / f"{name}.npz" for name in ("orl", "yaleb")]
+    if not all(place.is_file() for place in places):
+        return None
+    with np.load(places[0]) as orl, np.load(places[1]) as yale:
+        label = np.concatenate([orl["label"], yale["label"]])
+        nowhere = np.full(len(orl["label"]), np.nan)
+        light = [np.concatenate([nowhere, yale[k]]) for k in ("azimuth", "elevation")]
+    dataset = np.where(np.isnan(light[0]), "orl", "yaleb")
+    faces = jfm.data.Faces(read_models(places), label, dataset, *light)
+    mild = (np.abs(faces.azimuth) <= 50) & (np.abs(faces.elevation) <= 45)
+    return faces[(dataset == "orl") | mild]
 
 
 def real_faces(

@@ -124,6 +124,20 @@ def centring_gains_nothing(run):
     )
 
 
+@tested("paper 000, section 3.2", "Points may stay in their original translation: centring "
+        "both sides lifts no kind of map", "left uncentred", "centring")  # fmt: skip
+def translation_carries_nothing(run):
+    off = lambda name: np.array([off_diagonal(t).mean() for t in run[name]])
+    gains = {kind: off(f"both sides/{kind}") - off(f"plain/{kind}") for kind in
+             ("linear", "ridge", "rotation")}  # fmt: skip
+    value = ", ".join(f"{kind} {gain.mean():+.3f}" for kind, gain in gains.items())
+    moved = off("random point/rotation") - off("plain/rotation")
+    every = np.concatenate(list(gains.values()))
+    ends = f"{every.min():+.3f} to {every.max():+.3f} over {moved.size} halves"
+    value = f"{value}; rotations about a random point {moved.mean():+.3f}"
+    return Outcome(value, all(g.mean() < 0.01 for g in gains.values()), ends)
+
+
 @tested("paper 000, section 4", "Maps need the right pairs (not said: random pairs as a "
         "control)", "", faces)  # fmt: skip
 def random_pairs_give_nothing(run):

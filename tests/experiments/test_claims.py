@@ -90,6 +90,15 @@ def test_linear_maps_ahead_takes_runs_of_so_many_pairs(sizes, linear, verdict):
     assert verdict_on("000-rotation-is-ahead-below", **arrays) == verdict
 
 
+@pytest.mark.parametrize("gain, verdict", [(0.0, "holds"), (0.1, "fails")])
+def test_centring_decides_by_the_kind_it_lifts_most(gain, verdict):
+    tar = np.random.default_rng(0).random((4, 3, 3)) / 2
+    kinds = "linear", "ridge", "rotation"
+    arrays = {f"{way}/{kind}": tar for way in ("plain", "both sides") for kind in kinds}
+    arrays |= {"both sides/ridge": tar + gain, "random point/rotation": tar - 0.2}
+    assert verdict_on("000-translation-carries-nothing", **arrays) == verdict
+
+
 def test_an_array_that_is_gone_is_an_error(tmp_path, capsys):
     save_run(tmp_path / "run", "canonical_faces", "real", fars=np.array([0.01]))
     with pytest.raises(SystemExit):
