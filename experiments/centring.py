@@ -43,7 +43,7 @@ from .tables import off_diagonal, own
 far = 1e-2
 kinds = "linear", "ridge", "rotation"
 ways = "both sides", "source only", "target only", "mean restored", "random point"
-ridges = 0.001, 0.003, 0.01, 0.03, 0.1
+ridges = 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1
 """Penalties a row. The best for fit people left out of the fit, of each space and half."""
 
 
