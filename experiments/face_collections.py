@@ -16,7 +16,7 @@ from jfacemap.study.face_signs import (
     share_between,
 )
 
-from .data_folder import data_folder, find_model
+from .data_folder import data_folder
 from .face_networks import network_signs
 
 
@@ -91,16 +91,14 @@ def open_real(given: pathlib.Path | None) -> RealFaces | None:
         faces = jfm.data.load_faces()
         faces = faces[faces.dataset != "yaleb"]
         models, source = faces.embeddings, "the six bundled models"
-    signs = {}
-    if find_model(folder, "fr_pose") is not None:
-        both = [
-            network_signs(folder, images, landmarks)
-            for images, landmarks in (
-                (list(orl["images"]), orl["landmarks68"]),
-                (list(lfw["images"]), lfw["landmarks68"]),
-            )
-        ]
-        signs = {k: np.concatenate([b[k] for b in both]) for k in both[0]}
+    both = [
+        network_signs(folder, images, landmarks)
+        for images, landmarks in (
+            (list(orl["images"]), orl["landmarks68"]),
+            (list(lfw["images"]), lfw["landmarks68"]),
+        )
+    ]
+    signs = {k: np.concatenate([b[k] for b in both]) for k in both[0]}
     return RealFaces(
         models,
         np.concatenate(people),

@@ -52,9 +52,39 @@ def test_medians_are_of_each_data_set():
 
 
 def test_angles_of_66_bins():
-    logits = np.full(66, -50.0)
-    logits[[33, 34]] = 5
-    assert face_networks.expected(logits) == pytest.approx(1.5)
+    logits = np.full((2, 66), -50.0)
+    logits[0, [33, 34]], logits[1, 30] = 5, 5
+    yaw, pitch, roll = face_networks.angles(
+        {"output": logits, "617": logits[::-1], "618": logits}
+    )
+    np.testing.assert_allclose(yaw, [1.5, -9], atol=1e-6)
+    np.testing.assert_allclose(pitch, yaw[::-1], atol=1e-6)
+    np.testing.assert_array_equal(roll, yaw)
+
+
+def test_stages_divide_bins_into_thirds():
+    """27 bins of three stages: one lit bin a stage is that number in base three."""
+    lit = np.array([2, 0, 1])
+    outputs = {f"prob_stage_{s}": np.eye(3)[None, lit[s - 1]] for s in (1, 2, 3)}
+    outputs |= {f"index_offset_stage{s}": np.zeros((1, 3)) for s in (1, 2, 3)}
+    outputs |= {f"stage{s}_delta_k": np.zeros((1, 1)) for s in (1, 2, 3)}
+    whole = (2 * 9 + 0 * 3 + 1) / 27
+    np.testing.assert_allclose(face_networks.staged(outputs, 101), [101 * whole])
+    outputs["index_offset_stage1"] += 0.5  # half a bin of the first stage
+    np.testing.assert_allclose(face_networks.staged(outputs, 1), [whole + 0.5 / 3])
+    outputs["stage1_delta_k"] += 1  # bins half as wide, those within them, too
+    np.testing.assert_allclose(face_networks.staged(outputs, 1), [(whole + 0.5 / 3) / 2])
+
+
+def test_two_expressions_of_seven():
+    logits = np.zeros((1, 7))
+    logits[0, 3] = np.log(4)
+    smiling, still = face_networks.expressions({"": logits})
+    np.testing.assert_allclose([smiling[0], still[0]], [0.4, 0.1])
+
+
+def test_networks_that_are_not_there_say_nothing(tmp_path):
+    assert face_networks.network_signs(tmp_path, [], []) == {}
 
 
 def test_crops_reach_beyond_the_points_and_the_picture():
