@@ -39,6 +39,11 @@ def run(size: Size) -> list[Row]:
     found = find_networks()
     names = [name for name in shapes if name in found]
     small = size.rows < 1000
+    if not names:
+        print(
+            "None of the networks is there: set JFACEMAP_DATA to the folder that "
+            "python -m experiments.fetch_models --to FOLDER filled."
+        )
     return [
         row_of(name, found[name], n, size.rounds)
         for name in (names[:1] if small else names)

@@ -72,8 +72,31 @@ def test_a_value_inside_and_an_array(folder, capsys):
     ),
 )
 def test_faults_are_one_line(folder, capsys, line, word):
-    code, _, err = run(capsys, f"embed {line} -o s.zarr")
+    code, _, err = run(capsys, f"embed {line} -o s.zarr --preprocess pixels")
     assert code == 2 and word in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_family_of_models_of_another_size_is_doubted(folder, capsys):
+    _, _, err = run(capsys, "embed m.onnx images.npy -o s.zarr --preprocess facenet")
+    assert "facenet take 160 x 160 pixels, and m.onnx 8 x 8: is it one of them?" in err
+    assert run(capsys, "embed m.onnx images.npy -o t.zarr --preprocess pixels")[2] == ""
+
+
+def test_a_crop_is_told(folder, capsys):
+    line = "embed m.onnx images.npy -o s.zarr --preprocess efficientnet_lite"
+    assert "of the middle 87.5% of the shorter side" in run(capsys, line)[1]
+
+
+def test_what_an_interruption_keeps_is_told(folder, capsys, monkeypatch):
+    def interrupted(f, images, place, **options):
+        jfm.data.EmbeddingStore.create(place, 4).append(np.ones((3, 4), np.float32))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jfacemap.study.embed.embed", interrupted)
+    line = "embed m.onnx images.npy -o s.zarr --preprocess pixels"
+    code, _, err = run(capsys, line)
+    assert code == 130
+    assert "3 rows are kept in s.zarr: the same command goes on from there" in err
 
 
 def test_one_of_several_outputs_is_chosen(folder, capsys):
@@ -123,7 +146,9 @@ def test_a_model_of_any_size_takes_the_size_given(folder, capsys):
     store = jfm.data.EmbeddingStore.open("o.zarr")
     assert store.metadata["embed"]["preprocess"]["size"] == [6, 5]
     code, _, err = run(capsys, "embed m.onnx images.npy -o n.zarr --size 6 5")
-    assert code == 2 and "takes images of size (8, 8); preprocess gives size (6, 5)" in err
+    assert (
+        code == 2 and "m.onnx takes images of 8 x 8 pixels alone: leave --size out" in err
+    )
 
 
 def test_the_families_are_the_presets():

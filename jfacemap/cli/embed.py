@@ -25,6 +25,7 @@ examples:
   jfacemap embed classifier.onnx photographs -o c.zarr --preprocess imagenet --output pool
 """
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,6 +34,7 @@ import tyro
 
 from ..data.arrays import check_writable, InputError, read_array
 from ..data.preprocess import declared, Preprocess, preset
+from ..data.store import EmbeddingStore
 from .console import counted, facts, warn
 from .files import Flag
 from .sources import is_url
@@ -67,7 +69,8 @@ class Options:
     """(n, 5, 2) or (n, 68, 2) points in pixels, in the order of the images: align by
     them to ArcFace's template."""
     output: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """The value in the model to take for the embedding, if not its only output."""
+    """The value in the model to take for the embedding, if not its only output: of a
+    classifier what its last layer reads. A wrong name lists some that there are."""
     flip: Flag = False
     """Average the embeddings of each image and its mirror image."""
     batch: int = 32
@@ -94,12 +97,13 @@ def run(c: Options) -> None:
             f"{f.outputs[-1]}."
         )
     landmarks = None if c.landmarks is None else read_array(c.landmarks)
-    with counted("embedding") as progress:
+    wanted = _preprocess(c, f)
+    with counted("embedding") as progress, _kept_rows(c.out):
         store = embed(
             f,
             c.images,
             c.out,
-            preprocess=_preprocess(c, f),
+            preprocess=wanted,
             landmarks=landmarks,
             flip=c.flip,
             batch_size=c.batch,
@@ -120,7 +124,7 @@ def run(c: Options) -> None:
         {
             "model": f"{c.model.name}, {store.shape[1]} numbers an image",
             "images": f"{used['color']}, {height} x {width}, (x - {used['mean']}) / "
-            f"{used['std']}" + ", aligned" * (landmarks is not None),
+            f"{used['std']}{_framing(used, landmarks is not None)}",
             "embedded": f"{len(store):,}" + f", {len(skipped):,} left out" * bool(skipped),
             "written to": f"{c.out}, {store.shape[0]:,} x {store.shape[1]} {store.dtype}",
         }
@@ -129,9 +133,36 @@ def run(c: Options) -> None:
 
 def _preprocess(c: Options, f) -> str | Preprocess:
     """The family by name, or, if a size is given, with that and what the model declares."""
-    if c.size is None:
-        return c.preprocess
-    wanted = preset(c.preprocess)
-    if len(f.inputs) == 1 and f.inputs[0].dims is not None:
-        wanted = declared(wanted, f.inputs[0].dims)
-    return dataclasses.replace(wanted, size=c.size)
+    family = preset(c.preprocess)
+    known = len(f.inputs) == 1 and f.inputs[0].dims is not None
+    wanted = declared(family, f.inputs[0].dims) if known else family
+    own = known and declared(Preprocess(), f.inputs[0].dims).size
+    if own and c.size not in (None, own):
+        raise InputError(
+            f"{c.model.name} takes images of {own[0]} x {own[1]} pixels alone: leave "
+            "--size out."
+        )
+    if own and family.size not in (None, own):
+        sizes = "{} x {} pixels, and {} {} x {}".format(*family.size, c.model.name, *own)
+        warn(f"Models of the family {c.preprocess} take {sizes}: is it one of them?")
+    return c.preprocess if c.size is None else dataclasses.replace(wanted, size=c.size)
+
+
+def _framing(used: dict, aligned: bool) -> str:
+    """What becomes of an image before that, in words."""
+    if aligned:
+        return ", aligned"
+    crop = used.get("crop")
+    return f", of the middle {crop:.1%} of the shorter side" if crop else ""
+
+
+@contextlib.contextmanager
+def _kept_rows(place: str):
+    """Say, if interrupted, what is kept, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if EmbeddingStore.exists(place):
+            n = len(EmbeddingStore.open(place))
+            warn(f"{n:,} rows are kept in {place}: the same command goes on from there.")
+        raise
