@@ -27,7 +27,7 @@ from jfacemap.plot.macroscale import (
 from .attribute_macroscale_report import report
 from .data_folder import data_folder
 from .harness import console, lacking, launch, Results
-from .orl_attributes import load_attributes
+from .orl_attributes import load_attributes, said
 
 
 least_images = 30
@@ -84,9 +84,11 @@ def load_orl(folder: pathlib.Path) -> Sample:
                 if file[name].ndim == 2 and name not in embeddings:
                     embeddings[name] = file[name]
     attributes, names = load_attributes(folder)
+    by_networks = [name for name in names if name in said.values()]
+    networks = f" and said by networks ({', '.join(by_networks)})" if by_networks else ""
     source = (
         f"ORL, 400 images of 40 people; {len(names)} attributes measured on landmarks and "
-        "pixels, each cut at its median"
+        f"pixels{networks}, each cut at its median"
     )
     return Sample(embeddings, faces.label, attributes, names, source, few=True)
 

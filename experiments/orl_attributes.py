@@ -1,12 +1,18 @@
-"""Binary attributes of the ORL faces, from 68 landmarks and the pixels of aligned images.
+"""Binary attributes of the ORL faces, from landmarks, pixels and what networks say of them.
 
-No one labelled these faces: each attribute is a measurement above its median, or where
-it changes sign. What its name says is what it is meant to follow.
+No one labelled these faces: each attribute is a number above its median. What its name
+says is what it is meant to follow.
 """
 
 import pathlib
 
 import numpy as np
+
+from .face_networks import network_signs
+
+
+said = {"Male": "male", "Old": "old", "Smiling": "smiling"}
+"""Attributes by what `network_signs` calls them."""
 
 
 def measure(landmarks: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -41,8 +47,15 @@ def measure(landmarks: np.ndarray, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def load_attributes(folder: pathlib.Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Attributes (400, A) in {-1, +1}, in the order of `orl_faces.npz`, and their names."""
+    """Attributes (400, A) in {-1, +1}, in the order of `orl_faces.npz`, and their names.
+
+    Those of networks come last, of such as the folder has.
+    """
     with np.load(folder / "orl_faces.npz") as file:
-        found = measure(file["landmarks68"].astype(np.float64), file["aligned112"])
-    signs = [np.where(v > np.median(v), 1, -1) for v in found.values()]
-    return np.stack(signs, axis=1), tuple(found)
+        points = file["landmarks68"].astype(np.float64)
+        found = measure(points, file["aligned112"])
+        # Found in a picture padded by 40 pixels, after magnifying 2.5 times.
+        signs = network_signs(folder, list(file["images"]), (points - 40) / 2.5)
+    found |= {name: signs[sign] for sign, name in said.items() if sign in signs}
+    values = [np.where(v > np.median(v), 1, -1) for v in found.values()]
+    return np.stack(values, axis=1), tuple(found)

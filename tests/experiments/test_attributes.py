@@ -18,6 +18,25 @@ def faces(n=6, seed=0):
     return landmarks, rng.uniform(0, 255, (n, 112, 112)).astype(np.uint8)
 
 
+def test_attributes_halve_the_faces_and_networks_add_theirs(tmp_path, monkeypatch):
+    landmarks, images = faces(8)
+    padded = landmarks * 2.5 + 40
+    names = {"landmarks68": padded, "aligned112": images, "images": images}
+    np.savez(tmp_path / "orl_faces.npz", **names)
+    _, alone = orl_attributes.load_attributes(tmp_path)
+    assert "male" not in alone
+
+    def signs(folder, pictures, points):
+        np.testing.assert_allclose(points, landmarks)
+        return {"Male": np.arange(8.0), "Yaw": np.arange(8.0)}
+
+    monkeypatch.setattr(orl_attributes, "network_signs", signs)
+    values, found = orl_attributes.load_attributes(tmp_path)
+    assert found == (*alone, "male")
+    np.testing.assert_array_equal(values.sum(axis=0), 0)
+    np.testing.assert_array_equal(values[:, -1], [-1] * 4 + [1] * 4)
+
+
 def test_measures_follow_what_they_are_named_after():
     landmarks, images = faces()
     before = orl_attributes.measure(landmarks, images)
