@@ -26,10 +26,13 @@ def plot_attribute_errors(
     upper, of both. The lines at 50 % are what a blind guess gives.
     """
     rows = [i for g in order for i in range(len(names)) if groups[i] == g]
+    # A group begins with a line's room for its name.
+    begins = [i == 0 or groups[rows[i]] != groups[rows[i - 1]] for i in range(len(rows))]
+    at = -(np.arange(len(rows)) + 0.8 * np.cumsum(begins))
     height = 0.16 * len(series) + 0.06
-    figure = Figure(figsize=(9, 1.2 + len(rows) * height * 1.25), layout="constrained")
+    size = 9, 1.4 + (1 - at[-1]) * height * 1.25
+    figure = Figure(figsize=size, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    at = np.arange(len(rows))[::-1].astype(float)
     bar = 0.8 / len(series)
     for k, (name, rates) in enumerate(series.items()):
         place = at + 0.4 - bar * (k + 0.5)
@@ -46,16 +49,16 @@ def plot_attribute_errors(
         ax.set_xlim(0, 75)
         ax.set_xlabel(what)
         ax.grid(axis="x", alpha=0.3)
-        for i in range(1, len(rows)):
-            if groups[rows[i]] != groups[rows[i - 1]]:
-                ax.axhline(at[i] + 0.5, color="0.3", linewidth=1)
+        for i in np.flatnonzero(begins)[1:]:
+            ax.axhline(at[i] + 1.3, color="0.3", linewidth=1)
+    left.set_ylim(at[-1] - 0.7, 0.5)
     left.invert_xaxis()
     left.set_yticks(at, [names[i] for i in rows], fontsize=8)
     left.tick_params(axis="y", length=0)
-    for group in order:
-        mine = [at[i] for i in range(len(rows)) if groups[rows[i]] == group]
-        if mine:
-            right.text(74, max(mine) + 0.45, group, ha="right", va="top", fontsize=8)
-    right.legend(fontsize=8, loc="lower right")
+    for i in np.flatnonzero(begins):
+        style = {"ha": "right", "va": "center", "fontsize": 8, "weight": "bold"}
+        right.text(74, at[i] + 0.85, groups[rows[i]], **style)
+    handles = right.get_legend_handles_labels()
+    figure.legend(*handles, fontsize=8, loc="outside lower center", ncols=len(series))
     figure.suptitle(title, fontsize=10)
     return figure
