@@ -59,7 +59,9 @@ experiments/test_canonical_faces.py::test_tables_are_those_of_float64_numpy
 experiments/test_canonical_faces.py::test_the_record_is_whole
 experiments/test_claims.py::test_what_published_tables_decide_is_recomputed
 experiments/test_defences.py::test_users_one_by_one_are_as_by_hand
-experiments/test_launch.py::test_one_that_is_killed_stops_the_others
+experiments/test_launch.py::test_a_launcher_that_is_ended_ends_its_processes
+experiments/test_launch.py::test_one_that_fails_stops_the_others[--die
+experiments/test_launch.py::test_one_that_fails_stops_the_others[--exit
 experiments/test_reidentification.py
 experiments/test_which_pairs.py
 fit/test_all_pairs.py::test_equals_a_loop_over_pairs[0.0-rotation
