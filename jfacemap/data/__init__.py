@@ -1,5 +1,6 @@
 """Real data: what ships with the package, and readers for what a user brings."""
 
+from ..core.mesh_rows import MeshRows as MeshRows
 from .align import align_face as align_face
 from .arrays import (
     InputError as InputError,
