@@ -103,7 +103,7 @@ def join(config: Config) -> None:
         heartbeat_timeout_seconds=config.heartbeat,
     )
     if jax.process_index():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def start_all(config: Config, number: int, job: list[str]) -> int:

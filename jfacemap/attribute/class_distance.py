@@ -66,18 +66,18 @@ def class_distances(
     Cosine distances are had from the identities' mean unit rows, at once; of Euclidean
     ones all n^2 are taken, tile by tile. Raises `ValueError` on shapes that do not match.
     """
-    embeddings, fill = nan_rows(embeddings)
+    rows, fill = nan_rows(embeddings)
     check_metric(metric)
-    check_points(embeddings, "embeddings")
-    n = embeddings.shape[0] - fill
+    check_points(rows, "embeddings")
+    n = rows.shape[0] - fill
     names, code = identity_codes(identity, n, "embeddings")
     code = filled(code, fill)
     size = np.zeros(len(names), np.float32)
     shards = None  # as they lie
     if metric == "euclidean":  # all meet all
-        embeddings, shards = everywhere(embeddings)
+        rows, shards = everywhere(rows)
     options = {"metric": metric, "include_self": include_self, "shards": shards}
-    found = _compiled(embeddings, code, size, **options)
+    found = _compiled(rows, code, size, **options)
     return eqx.tree_at(lambda f: f.skipped, found, found.skipped - fill) if fill else found
 
 

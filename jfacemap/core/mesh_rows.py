@@ -49,7 +49,7 @@ def nan_rows(x: Any) -> tuple[Any, int]:
     return jnp.where(weights[:, None] != 0, rows, jnp.nan), rows.shape[0] - n
 
 
-def filled(x: Any, fill: int, value: Any = 0):
+def filled(x: Any, fill: int, value: Any = 0) -> Any:
     """Values of rows, on the host or not, with so many more: `value`, or each its own."""
     if x is None or not fill:
         return x

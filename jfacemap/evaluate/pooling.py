@@ -50,8 +50,8 @@ def pool_templates(
     A template that sums to zero stays zero; NaN in a used row makes its template NaN.
     Jits, and vmaps over `embeddings`. Raises `ValueError` if rows do not match.
     """
-    embeddings, grouping, weights = _check(embeddings, grouping, weights)
-    (total,) = _total_of((None,), embeddings, grouping, weights, normalize_images)
+    rows, grouping, weights = _check(embeddings, grouping, weights)
+    (total,) = _total_of((None,), rows, grouping, weights, normalize_images)
     return _templates(grouping, total)
 
 
@@ -105,20 +105,20 @@ def pool_mapped(
     Zero sums and NaN as in `pool_templates`. Jits. Raises `ValueError` if rows do not
     match, or widths.
     """
-    embeddings, grouping, weights = _check(embeddings, grouping, weights)
+    rows, grouping, weights = _check(embeddings, grouping, weights)
     single = isinstance(m, AbstractMap)
     maps = (m,) if single else tuple(m)
     for each in maps:
-        if each.in_dim != embeddings.shape[1]:
+        if each.in_dim != rows.shape[1]:
             raise ValueError(
                 f"A map of rows of width {each.in_dim} does not take embeddings of shape "
-                f"{embeddings.shape}."
+                f"{rows.shape}."
             )
     early = [pool_first or _keeps_length(each) for each in maps]
     late = [each for each, first in zip(maps, early, strict=True) if not first]
     # The unmapped sum comes along in the same pass where some map wants it.
     wanted = (None, *late) if any(early) else tuple(late)
-    totals = list(_total_of(wanted, embeddings, grouping, weights, normalize_images))
+    totals = list(_total_of(wanted, rows, grouping, weights, normalize_images))
     base = totals.pop(0) if any(early) else None
     share = _mass(grouping, weights) if any(early) else None
     pooled = []

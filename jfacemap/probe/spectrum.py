@@ -52,10 +52,10 @@ def scree(x: Float[Numeric, "n d"] | MeshRows, *, scaled: bool = False) -> Scree
     constant one stays constant. From second moments in float64 where the platform has it:
     to some 1e-8 of the largest. A NaN makes all NaN. Of `MeshRows` n rows count.
     """
-    x, weights, n = weighted_rows(x)
-    if x.ndim != 2 or not x.shape[0]:
-        raise ValueError(f"Rows are (n, d), at least one; got {x.shape}.")
-    return _scree(x, weights, scaled=scaled, k=min(n, x.shape[1]))
+    rows, weights, n = weighted_rows(x)
+    if rows.ndim != 2 or not rows.shape[0]:
+        raise ValueError(f"Rows are (n, d), at least one; got {rows.shape}.")
+    return _scree(rows, weights, scaled=scaled, k=min(n, rows.shape[1]))
 
 
 def _scree_kernel(dtype, x, weights, *, scaled, k) -> Scree:
