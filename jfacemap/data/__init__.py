@@ -28,4 +28,5 @@ from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
 from .split import split_identities as split_identities
-from .store import EmbeddingStore as EmbeddingStore, MeshRows as MeshRows
+from .store import EmbeddingStore as EmbeddingStore
+from .store_join import join_stores as join_stores
