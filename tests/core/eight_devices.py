@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jfacemap as jfm
+from benchmarks.predict import numbers_summed
 from jfacemap.core.cost import read_collectives
 from jfacemap.core.mesh_rows import MeshRows
 from jfacemap.core.precision import Wide
@@ -77,6 +78,12 @@ def square(*widths):
 
 
 def statistics():
+    exact = 8 * numbers_summed((12, 8))
+    for given in ((x[:800], y[:800]), (x[:800], y[:800], w[:800])):
+        del programs[:]
+        jfm.joint_moments([put(a) for a in given[:2]], *map(put, given[2:]))
+        sums = [c for text in programs for c in read_collectives(text)]
+        assert [(c.kind, c.bytes) for c in sums] == [("all-reduce", exact)], sums
     few = square(12, 8)
     check("pair", jfm.pair_moments, x, y, w, rtol=1e-12, most=few)
     joint = lambda *a: jfm.joint_moments(a[:2], *a[2:])
