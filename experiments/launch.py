@@ -125,6 +125,7 @@ def start_all(config: Config, number: int, job: list[str]) -> int:
 
 
 def _quit(number: int, _) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough
     sys.exit(128 + number)  # past the `finally` that stops the children
 
 

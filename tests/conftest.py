@@ -23,6 +23,7 @@ core/test_fan_out.py::test_eight_devices[bootstrap
 core/test_fan_out.py::test_eight_devices[sweep
 core/test_maps.py::test_compose[
 core/test_mesh.py::test_eight_devices[comparisons
+core/test_mesh.py::test_eight_devices[default_axes
 core/test_mesh.py::test_eight_devices[fields
 core/test_mesh.py::test_eight_devices[fits
 core/test_mesh.py::test_eight_devices[judgement
@@ -98,7 +99,8 @@ study/test_ladder.py
 study/test_lattice.py::test_energies_stream_and_are_kept
 study/test_linkage.py
 study/test_processes.py::test_who_is_left_alone_does_not_wait_forever
-study/test_stream_moments.py
+study/test_stream_moments.py::test_moments_are_those_of_all_rows
+study/test_stream_moments.py::test_parts_merge
 study/test_surface.py
 study/test_sweep.py::test_each_map_is_the_one_fitted_on_its_rows[affine
 study/test_sweep.py::test_each_map_is_the_one_fitted_on_its_rows[linear

@@ -95,6 +95,7 @@ def statistics():
     check("energy moments", energy, x, y, rtol=1e-11, most=2 * few)
     whiten = lambda x: jfm.fit_standardize(x, whiten=True)
     check("standardize", whiten, x, rtol=1e-4, most=square(12))
+    zero_weights()
 
 
 def zero_weights():
