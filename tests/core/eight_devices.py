@@ -54,8 +54,11 @@ def values(tree):
 
 
 def close(ours, true, rtol, name=""):
-    for a, b in zip(values(ours), values(true), strict=True):
-        scale = np.abs(b[np.isfinite(b)]).max(initial=0)
+    """Each array by its own largest number; one far below all others is rounding of zero."""
+    ours, true = values(ours), values(true)
+    largest = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in true]
+    for a, b, own in zip(ours, true, largest, strict=True):
+        scale = max(own, 1e-9 * max(largest))
         np.testing.assert_allclose(a, b, rtol, atol=rtol * scale, err_msg=name)
 
 
@@ -79,11 +82,13 @@ def square(*widths):
 
 def statistics():
     exact = 8 * numbers_summed((12, 8))
-    for given in ((x[:800], y[:800]), (x[:800], y[:800], w[:800])):
+    for given in ((x[:8720], y[:8720]), (x[:8720], y[:8720], w[:8720])):
         del programs[:]
         jfm.joint_moments([put(a) for a in given[:2]], *map(put, given[2:]))
         sums = [c for text in programs for c in read_collectives(text)]
-        assert [(c.kind, c.bytes) for c in sums] == [("all-reduce", exact)], sums
+        assert [c.kind for c in sums] == ["all-reduce"], sums
+        # Without weights count and mass are one number.
+        assert sums[0].bytes == exact - 8 * (len(given) == 2), sums
     few = square(12, 8)
     check("pair", jfm.pair_moments, x, y, w, rtol=1e-12, most=few)
     joint = lambda *a: jfm.joint_moments(a[:2], *a[2:])
