@@ -54,7 +54,7 @@ def values(tree):
 
 
 def close(ours, true, rtol, name=""):
-    """Each array by its own largest number; one far below all others is rounding of zero."""
+    """Each array by its own largest number; one far below the others is a rounded zero."""
     ours, true = values(ours), values(true)
     largest = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in true]
     for a, b, own in zip(ours, true, largest, strict=True):
