@@ -5,14 +5,13 @@ nothing, their programs are those of as many chips. Predictions multiply work by
 efficiency measured here on one device, and peaks and bandwidths as vendors state them.
 """
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
-from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import rich
 import rich.box
@@ -20,64 +19,54 @@ import rich.table
 
 import jfacemap as jfm
 from jfacemap.core.cost import program_cost
+from jfacemap.core.mesh import over_all, placed
 
 from . import simulate
 from .harness import gemm_peak, race, Row, Side, Size
+from .predict import moments_work, show_predictions, Work
 from .report import launch
 
 
 numbers = 1, 2, 4, 8
-chips = 1, 8, 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Chip:
-    """A vendor's figures: float64 flops a second, bytes a second each way.
-
-    By default NVIDIA's data sheet of the H100 SXM: 67e12 by its matrix units, NVLink of 900
-    GB/s both ways together within eight, and 400 Gb/s of network a chip beyond.
-    """
-
-    peak: float = 67e12
-    link: float = 450e9
-    network: float = 50e9
-    together: int = 8
-
-
-class Work(NamedTuple):
-    """A job to predict: flops in all, and bytes that each of p chips sends."""
-
-    name: str
-    flops: float
-    bytes: float
-    efficiency: float
-
-    def seconds(self, p: int, chip: Chip) -> float:
-        """Work shared by p chips, and a ring through all of them."""
-        link = chip.link if p <= chip.together else chip.network
-        sent = 2 * (p - 1) / p * self.bytes / link
-        return self.flops / (p * chip.peak * self.efficiency) + sent
-
-
-def run(size: Size, chip: Chip | None = None) -> list[Row]:
-    """Print both tables; the rows are the measurements that predictions start from."""
-    _show_traffic(_traffic(size))
+def run(size: Size) -> list[Row]:
+    """Print the tables; the rows are the measurements that predictions start from."""
+    seen = _in_eight_devices(size)
+    _show(
+        "Moments: what a device does and sends to others, from the compiled program",
+        seen["traffic"],
+        "Products are flops of matrix products, in all turns of loops; bytes of memory as "
+        "XLA counts them, a loop's body once; needs are of rows, sums and all between. "
+        "Untold: without mesh= within jit, rows are gathered.",
+    )
+    _show(
+        "Other calls on 8 devices, of as many rows",
+        seen["calls"],
+        "Of loops that stop when they are done one turn is counted, as for the SVM.",
+    )
     moments, maps = _moments(size), _maps(size)
-    peak, draws = gemm_peak("float64"), _draws(size)
-    assert moments.floor is not None
-    share = moments.floor / moments.times[moments.ours].median
-    per_map = maps.times[maps.ours].median / draws
-    columns = 10 * 4320
+    share = [row.floor / row.times[row.ours].median for row in (moments, maps) if row.floor]
+    columns = size.models * size.width
+    one = seen["traffic"][0]
+    room = (one["needs"] - 4 * one["rows a device"] * columns) / (8 * columns**2)
+    wide, many = 10 * [4320], 10_000
+    one_map = size.width**2
     jobs = (
-        Work("moments of 10 x 1.3M x 4320", 1.3e6 * columns**2, 8 * columns**2, share),
+        moments_work("moments of 10 x 1.3M x 4320, at once", 1.3e6, wide, room, share[0]),
+        moments_work(
+            "the same by 45 pairs of models", 1.3e6, wide[:2], room, share[0], times=45
+        ),
         Work(
-            f"10,000 maps of width {size.width}",
-            1e4 * _map_flops(size),
-            0,
-            _map_flops(size) / per_map / peak,
+            f"{many:,} affine maps of width {size.width}",
+            flops=many * _map_flops(size),
+            summed=0,
+            shared=4 * many * one_map,
+            held=room * 4 * one_map,
+            efficiency=share[1],
         ),
     )
-    _show_predictions(jobs, chip or Chip())
+    show_predictions(jobs)
     return [moments, maps]
 
 
@@ -109,7 +98,7 @@ def _map_flops(size: Size) -> float:
     return size.width**3 * (1 / 3 + 2)
 
 
-def _traffic(size: Size) -> list[dict]:
+def _in_eight_devices(size: Size) -> dict[str, list[dict]]:
     """In a process with eight devices: they must be there before JAX wakes up."""
     given = [str(v) for v in (size.rows, size.width, size.models)]
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
@@ -145,8 +134,9 @@ def traffic(rows: int, width: int, models: int) -> list[dict]:
                     "scaling": "weak" if grows else "strong",
                     "devices": p,
                     "rows a device": n // p,
-                    "flops": told.flops,
+                    "products": told.products,
                     "bytes": told.bytes_accessed,
+                    "needs": told.needs,
                     "all-reduce": told.bytes_of("all-reduce"),
                     "sent": told.sent,
                     "untold": costs["left to the compiler"].sent,
@@ -155,14 +145,54 @@ def traffic(rows: int, width: int, models: int) -> list[dict]:
     return table
 
 
-def _show_traffic(table: list[dict]) -> None:
-    shown = rich.table.Table(
-        title="Moments: what a device does and sends to others, from the compiled program",
-        title_justify="left",
-        box=rich.box.SIMPLE,
-        caption="flops and bytes as XLA counts them: a loop's body once. Untold: without "
-        "mesh= within jit, rows are gathered.",
+def calls(rows: int, width: int) -> list[dict]:
+    """Costs of other calls on eight devices; nothing is run."""
+    from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+    mesh = jax.make_mesh((8,), ("rows",), axis_types=(AxisType.Auto,))
+    over = NamedSharding(mesh, PartitionSpec("rows"))
+    array = lambda *shape, dtype="float32": jax.ShapeDtypeStruct(
+        shape, dtype, sharding=over
     )
+    n, templates, size = rows // 8 * 8, rows // 160 * 8, np.float32(1)
+    groups = jfm.group_templates(np.arange(n) // 20, np.arange(n) // 4)
+    m = jfm.LinearMap(jnp.zeros((width, width)))
+    ids, C = np.arange(templates), np.full(1, size)
+    pairs = np.random.default_rng(0).integers(0, templates, (100 * templates, 2))
+    score = lambda a, b: jfm.score_pairs(
+        jfm.Templates(ids, a), jfm.Templates(ids, b), pairs
+    )
+    near = lambda x, v: jfm.field_energy(x, v, neighbours=jfm.KNearest((10,))).energy
+    x, flags, side = array(n, width), array(n, 8, dtype="int8"), array(templates, width)
+    scores = array(n, width), array(n, width, dtype="bool")
+    programs = {
+        "pool_mapped": (lambda x: jfm.pool_mapped(m, x, groups).vectors, n, x),
+        "score_pairs": (score, templates, side, side),
+        "tar_at_far": (lambda s, g: jfm.tar_at_far(s, g, [1e-2]).tar, n, *scores),
+        "fit_svm, 8 attributes": (lambda x, y: jfm.fit_svm(x, y, C).weight, n, x, flags),
+        "field_energy": (near, n, x, x),
+    }
+    table = []
+    for name, (f, number, *given) in programs.items():
+        with placed(over_all(mesh, number)):
+            cost = program_cost(jax.jit(f).lower(*given).compile())
+        exchanged = {c.kind: c.times for c in cost.collectives}
+        table.append(
+            {
+                "call": name,
+                "products": cost.products,
+                "bytes": cost.bytes_accessed,
+                "needs": cost.needs,
+                "exchanges": ", ".join(f"{v} {k}" for k, v in exchanged.items()),
+                "sent": cost.sent,
+            }
+        )
+    return table
+
+
+def _show(title: str, table: list[dict], caption: str) -> None:
+    box = rich.box.SIMPLE
+    shown = rich.table.Table(title=title, title_justify="left", box=box, caption=caption)
     for name in table[0]:
         shown.add_column(name, justify="right")
     for line in table:
@@ -176,25 +206,10 @@ def _short(x: float) -> str:
     return f"{x / 1000**power:.3g}{' kMGT'[power]}".strip()
 
 
-def _show_predictions(jobs, chip: Chip) -> None:
-    shown = rich.table.Table(
-        title=f"Predicted, not measured, for chips of {chip.peak:.3g} flops/s, "
-        f"{chip.link:.3g} B/s within {chip.together}, {chip.network:.3g} B/s beyond "
-        "(vendor's figures), reached as much as here",
-        title_justify="left",
-        box=rich.box.SIMPLE,
-    )
-    shown.add_column("work")
-    for name in ("efficiency here", *(f"{p} chip{'s' * (p > 1)}" for p in chips)):
-        shown.add_column(name, justify="right")
-    for job in jobs:
-        times = (f"{job.seconds(p, chip):.3g} s" for p in chips)
-        shown.add_row(job.name, f"{job.efficiency:.2g}", *times)
-    rich.print(shown)
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--traffic"]:
-        print(json.dumps(traffic(*map(int, sys.argv[2:]))))
+        rows, width, models = map(int, sys.argv[2:])
+        seen = {"traffic": traffic(rows, width, models), "calls": calls(rows, width)}
+        print(json.dumps(seen))
     else:
         launch(run)

@@ -5,17 +5,23 @@ On a TPU pod, on every worker:  python -m experiments.launch -- experiments.sens
 Under Slurm:  srun python -m experiments.launch -- experiments.sensitivity
 
 The last two find address, number and rank themselves (`jax.distributed.initialize`). The
-first process prints and writes the results. If one dies the others are stopped.
+first process prints and writes the results. If one dies, or raises, it says so and ends at
+once, and the launcher stops the others; where the cluster started them, they notice after
+`--heartbeat` seconds, or the cluster ends them (`srun --kill-on-bad-exit`).
 """
 
 import dataclasses
+import os
 import pathlib
+import queue
 import runpy
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import traceback
 
 import tyro
 
@@ -42,25 +48,62 @@ def main(arguments: list[str]) -> int:
     if not job:
         print("Name the module to run after --, as in -- experiments.sensitivity")
         return 2
+    if config.processes is not None and config.processes < 1:
+        print(f"Give --processes as 1 or more; got {config.processes}.")
+        return 2
     if config.processes is None or config.process_id is not None:
-        join(config)
-        sys.argv = job
-        runpy.run_module(job[0], run_name="__main__", alter_sys=True)
-        return 0
+        return be_one(config, job)
     return start_all(config, config.processes, job)
 
 
+def be_one(config: Config, job: list[str]) -> int:
+    """Run the job as one of the processes; a fault ends this one at once."""
+    try:
+        join(config)
+    except ValueError as fault:  # what is not given and was not detected
+        print(
+            f"No cluster was detected ({fault}) Give --processes N to start N here, or "
+            "--processes, --process-id and --address of each.",
+            file=sys.stderr,
+        )
+        return 2
+    sys.argv = job
+    try:
+        runpy.run_module(job[0], run_name="__main__", alter_sys=True)
+    except BaseException as fault:
+        if code := _exit_code(fault):
+            # As Python ends it would wait for the others, which wait for it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return 0
+
+
+def _exit_code(fault: BaseException) -> int:
+    """What Python would end with, having said what it would say."""
+    if isinstance(fault, SystemExit) and isinstance(fault.code, int | None):
+        return fault.code or 0
+    if isinstance(fault, SystemExit):
+        print(fault.code, file=sys.stderr)
+        return 1
+    traceback.print_exception(fault)
+    return 128 + signal.SIGINT if isinstance(fault, KeyboardInterrupt) else 1
+
+
 def join(config: Config) -> None:
-    """Become one of the processes."""
+    """Become one of the processes; all but the first fall silent."""
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it would eat SIGTERM
     jax.distributed.initialize(
         config.address,
         config.processes,
         config.process_id,
         heartbeat_timeout_seconds=config.heartbeat,
     )
+    if jax.process_index():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def start_all(config: Config, number: int, job: list[str]) -> int:
@@ -70,21 +113,31 @@ def start_all(config: Config, number: int, job: list[str]) -> int:
     common += ["--address", address, "--heartbeat", str(config.heartbeat)]
     command = lambda i: [*common, "--process-id", str(i), "--", *job]
     quiet = lambda i: subprocess.DEVNULL if i else None
-    children = [subprocess.Popen(command(i), stdout=quiet(i)) for i in range(number)]
+    children = []
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _quit)
     try:
+        for i in range(number):
+            children.append(subprocess.Popen(command(i), stdout=quiet(i)))
         return _wait(children)
     finally:
         _stop(children)
 
 
+def _quit(number: int, _) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    sys.exit(128 + number)  # past the `finally` that stops the children
+
+
 def _wait(children: list[subprocess.Popen]) -> int:
-    while True:
-        codes = [child.poll() for child in children]
-        failed = [(code, i) for i, code in enumerate(codes) if code]
-        # One that was killed is the cause: the others fail because of it.
-        failed.sort(key=lambda failure: failure[0] != -signal.SIGKILL)
-        if failed:
-            code, i = failed[0]
+    """Until all have ended, or one has failed: the first that did, the others follow it."""
+    ended = queue.SimpleQueue()
+    report = lambda i: ended.put((i, children[i].wait()))
+    for i in range(len(children)):
+        threading.Thread(target=report, args=(i,), daemon=True).start()
+    for _ in children:
+        i, code = ended.get()
+        if code:
             how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
             print(
                 f"Process {i} of {len(children)} ended with {how}; the others are "
@@ -92,9 +145,7 @@ def _wait(children: list[subprocess.Popen]) -> int:
                 file=sys.stderr,
             )
             return 1
-        if not any(code is None for code in codes):
-            return 0
-        time.sleep(0.2)
+    return 0
 
 
 def _stop(children: list[subprocess.Popen]) -> None:

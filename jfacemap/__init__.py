@@ -279,7 +279,10 @@ from .study.map_bootstrap import (
     MapDraws as MapDraws,
     MapSpread as MapSpread,
 )
-from .study.processes import merge_processes as merge_processes
+from .study.processes import (
+    merge_processes as merge_processes,
+    process_rows as process_rows,
+)
 from .study.rank import rank_path as rank_path, RankPath as RankPath
 from .study.report.settings import ReportSettings as ReportSettings
 from .study.report.whole import Report as Report

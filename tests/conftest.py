@@ -23,6 +23,7 @@ core/test_fan_out.py::test_eight_devices[bootstrap
 core/test_fan_out.py::test_eight_devices[sweep
 core/test_maps.py::test_compose[
 core/test_mesh.py::test_eight_devices[comparisons
+core/test_mesh.py::test_eight_devices[default_axes
 core/test_mesh.py::test_eight_devices[fields
 core/test_mesh.py::test_eight_devices[fits
 core/test_mesh.py::test_eight_devices[judgement
@@ -59,7 +60,9 @@ experiments/test_canonical_faces.py::test_tables_are_those_of_float64_numpy
 experiments/test_canonical_faces.py::test_the_record_is_whole
 experiments/test_claims.py::test_what_published_tables_decide_is_recomputed
 experiments/test_defences.py::test_users_one_by_one_are_as_by_hand
-experiments/test_launch.py::test_one_that_is_killed_stops_the_others
+experiments/test_launch.py::test_a_launcher_that_is_ended_ends_its_processes
+experiments/test_launch.py::test_one_that_fails_stops_the_others[--die
+experiments/test_launch.py::test_one_that_fails_stops_the_others[--exit
 experiments/test_reidentification.py
 experiments/test_which_pairs.py
 fit/test_all_pairs.py::test_equals_a_loop_over_pairs[0.0-rotation
@@ -96,7 +99,8 @@ study/test_ladder.py
 study/test_lattice.py::test_energies_stream_and_are_kept
 study/test_linkage.py
 study/test_processes.py::test_who_is_left_alone_does_not_wait_forever
-study/test_stream_moments.py
+study/test_stream_moments.py::test_moments_are_those_of_all_rows
+study/test_stream_moments.py::test_parts_merge
 study/test_surface.py
 study/test_sweep.py::test_each_map_is_the_one_fitted_on_its_rows[affine
 study/test_sweep.py::test_each_map_is_the_one_fitted_on_its_rows[linear

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 
 prelude = """
@@ -49,6 +50,27 @@ def finish(process: subprocess.Popen, seconds: float = 600) -> str:
         process.wait()
     assert process.returncode == 0, err[-3000:]
     return out
+
+
+def finish_all(processes: list[subprocess.Popen], seconds: float = 600) -> list[str]:
+    """What each printed; if one fails, the others are ended, too."""
+    try:
+        return [finish(process, seconds) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def says(process: subprocess.Popen, line: str, seconds: float = 300) -> bool:
+    """Whether it prints that line in time; else it is ended."""
+    assert process.stdout is not None
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        return line in process.stdout
+    finally:
+        limit.cancel()
 
 
 def free_port() -> int:

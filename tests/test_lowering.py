@@ -353,6 +353,7 @@ host_only = {
     "plan_attack",
     "plan_pairs",
     "plan_verification",
+    "process_rows",
     "qap_test",
     "report",
     "save",

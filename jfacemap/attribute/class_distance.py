@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from ..core.mesh import each_shard, everywhere, shard_sum, shards_of
+from ..core.mesh import each_shard, everywhere, shard_sum
+from ..core.mesh_rows import filled, MeshRows, nan_rows
 from ..core.precision import in_float64, widen
-from ..core.types import as_array, Numeric
+from ..core.types import Numeric
 from .signs import identity_codes
 from .tiles import check_metric, check_points, distances, map_tiles, Metric, prepare
 
@@ -45,7 +46,7 @@ class ClassDistances(eqx.Module):
 
 
 def class_distances(
-    embeddings: Float[Numeric, "n d"],
+    embeddings: Float[Numeric, "n d"] | MeshRows,
     identity: Shaped[Numeric, " n"],
     *,
     metric: Metric = "cosine",
@@ -57,23 +58,27 @@ def class_distances(
 
     **Arguments:**
 
-    - `embeddings`: of n images; `identity`: who each shows, known before tracing.
+    - `embeddings`: of n images, or their `MeshRows`; `identity`: who each shows, known
+      before tracing.
     - `metric`: "cosine" (1 - cos) or "euclidean".
     - `include_self`: whether an image's distance 0 to itself counts within.
 
     Cosine distances are had from the identities' mean unit rows, at once; of Euclidean
     ones all n^2 are taken, tile by tile. Raises `ValueError` on shapes that do not match.
     """
-    embeddings = as_array(embeddings)
+    rows, fill = nan_rows(embeddings)
     check_metric(metric)
-    check_points(embeddings, "embeddings")
-    names, code = identity_codes(identity, embeddings.shape[0], "embeddings")
+    check_points(rows, "embeddings")
+    n = rows.shape[0] - fill
+    names, code = identity_codes(identity, n, "embeddings")
+    code = filled(code, fill)
     size = np.zeros(len(names), np.float32)
-    shards = shards_of(embeddings)
+    shards = None  # as they lie
     if metric == "euclidean":  # all meet all
-        embeddings, shards = everywhere(embeddings)
+        rows, shards = everywhere(rows)
     options = {"metric": metric, "include_self": include_self, "shards": shards}
-    return _compiled(embeddings, code, size, **options)
+    found = _compiled(rows, code, size, **options)
+    return eqx.tree_at(lambda f: f.skipped, found, found.skipped - fill) if fill else found
 
 
 def _class_distances(dtype, x, code, size, *, metric, include_self) -> ClassDistances:

@@ -1,14 +1,15 @@
 """What a compiled program costs: flops, bytes of memory, bytes between devices.
 
-Flops and bytes are XLA's own count, which sees a loop's body once; collectives are read
-off the text of the program, those in loops as often as the loop turns.
+Flops and bytes are XLA's own count, which sees a loop's body once; products and collectives
+are read off the text of the program, those in loops as often as the loop turns.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from typing import NamedTuple
+
+from .hlo import computations, turns_of
 
 
 class Collective(NamedTuple):
@@ -40,10 +41,18 @@ class Collective(NamedTuple):
 
 
 class ProgramCost(NamedTuple):
-    """Of one device's program: `flops`, bytes of memory read and written, collectives."""
+    """Of one device's program.
+
+    - `flops`, `bytes_accessed` of memory: as XLA counts them, a loop's body once
+    - `products`: flops of matrix products, all turns of loops
+    - `needs`: bytes of memory for arguments, results and all between
+    - `collectives`: what is exchanged, all turns of loops
+    """
 
     flops: float
     bytes_accessed: float
+    products: float
+    needs: int
     collectives: tuple[Collective, ...]
 
     @property
@@ -60,21 +69,40 @@ def program_cost(compiled) -> ProgramCost:
     """The cost of `jax.jit(f).lower(*args).compile()`.
 
     Where a loop's number of turns is not in the program (a solver that stops when it is
-    done) its collectives count once.
+    done) what is in it counts once. Products that are calls of a library are not seen.
     """
     analysis = compiled.cost_analysis() or {}
     flops, moved = (float(analysis.get(k, 0)) for k in ("flops", "bytes accessed"))
-    return ProgramCost(flops, moved, read_collectives(compiled.as_text()))
+    text, memory = compiled.as_text(), compiled.memory_analysis()
+    parts = "argument", "output", "temp"
+    needs = sum(getattr(memory, f"{part}_size_in_bytes", 0) for part in parts)
+    return ProgramCost(flops, moved, read_products(text), needs, read_collectives(text))
+
+
+def read_products(text: str) -> float:
+    """Flops of the matrix products of a compiled program (HLO text)."""
+    bodies, entry = computations(text)
+    total = 0
+    for name, turns in turns_of(bodies, entry).items():
+        shapes = {m["name"]: _dims(m) for m in map(_array.search, bodies[name]) if m}
+        for line in bodies[name]:
+            if found := _dot.search(line):
+                left = shapes[found["left"]]
+                inner = [left[int(i)] for i in found["inner"].split(",") if i]
+                total += turns * 2 * math.prod(_dims(found)) * math.prod(inner)
+    return float(total)
 
 
 def read_collectives(text: str) -> tuple[Collective, ...]:
     """The collectives of a compiled program (HLO text), merged by kind and group size."""
-    bodies, entry = _computations(text)
+    bodies, entry = computations(text)
+    parts = _partitions.search(text)
+    everyone = int(parts[1]) if parts else 1
     times, size = Counter(), Counter()
-    for name, turns in _turns(bodies, entry).items():
+    for name, turns in turns_of(bodies, entry).items():
         for line in bodies[name]:
             if found := _collective.search(line):
-                which = found["kind"], _shards(line)
+                which = found["kind"], _shards(line, everyone)
                 times[which] += turns
                 size[which] += turns * _bytes(found)
     return tuple(
@@ -83,52 +111,27 @@ def read_collectives(text: str) -> tuple[Collective, ...]:
     )
 
 
-_head = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")
 _collective = re.compile(
     r"= (?P<type>.*?) (?P<kind>all-gather|all-reduce|reduce-scatter|all-to-all|"
     r"collective-permute)(?P<start>-start)?\("
 )
 _shape = re.compile(r"\b(?P<kind>pred|[a-z]+\d+)\w*\[(?P<dims>[\d,]*)\]")
-_called = re.compile(r"(?:body|condition|to_apply|calls|\w+_computation)=%?([\w.\-]+)")
-_branches = re.compile(r"(?:branch_computations|called_computations|calls)=\{([^}]*)\}")
-_trips = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_partitions = re.compile(r"^HloModule .*\bnum_partitions=(\d+)")
+_array = re.compile(r"%?(?P<name>[\w.\-]+) = [a-z]\w*\[(?P<dims>[\d,]*)\]")
+_dot = re.compile(
+    r"= [a-z]\w*\[(?P<dims>[\d,]*)\]\S* dot\((?:\S+ )?%?(?P<left>[\w.\-]+),.*"
+    r"lhs_contracting_dims=\{(?P<inner>[\d,]*)\}"
+)
 _listed = re.compile(r"replica_groups=\{\{([\d,]*)\}")
 _counted = re.compile(r"replica_groups=\[(\d+),(\d+)\]")
 _named = re.compile(r"replica_groups=mesh\[([^\]]*)\]\s*\{([^}]*)\}")
 
 
-def _computations(text: str) -> tuple[Mapping[str, list[str]], str]:
-    """The lines of each computation by name, and the name of the first to run."""
-    bodies, entry, here = {}, "", []
-    for line in text.splitlines():
-        if head := _head.match(line):
-            here = bodies[head["name"]] = []
-            entry = head["name"] if head["entry"] else entry
-        else:
-            here.append(line)
-    return bodies, entry
+def _dims(found) -> list[int]:
+    return [int(d) for d in found["dims"].split(",") if d]
 
 
-def _turns(bodies, entry: str) -> Counter:
-    """How often each computation runs."""
-    turns = Counter()
-
-    def visit(name: str, times: int):
-        turns[name] += times
-        for line in bodies[name]:
-            names = _called.findall(line)
-            for several in _branches.findall(line):
-                names += [one.strip().lstrip("%") for one in several.split(",")]
-            trips = _trips.search(line)
-            for one in names:
-                if one in bodies:
-                    visit(one, times * int(trips[1]) if trips else times)
-
-    visit(entry, 1)
-    return turns
-
-
-def _shards(line: str) -> int:
+def _shards(line: str, everyone: int) -> int:
     if found := _counted.search(line):
         return int(found[2])
     if found := _listed.search(line):
@@ -136,15 +139,18 @@ def _shards(line: str) -> int:
     if found := _named.search(line):
         size = dict(re.findall(r"('\w+')=(\d+)", found[1]))
         return math.prod(int(size[axis]) for axis in re.findall(r"'\w+'", found[2]))
-    return 2  # a permutation: each device sends to one other
+    return everyone if "replica_groups={}" in line else 2  # permuted: to one other
 
 
 def _bytes(found) -> int:
-    """Bytes of the results. What starts early has its operands beside them."""
+    """Bytes of the results. What starts early has its operands before them."""
     shapes = [
         (1 if m["kind"] == "pred" else int(re.sub(r"\D", "", m["kind"])) // 8)
-        * math.prod(int(d) for d in m["dims"].split(",") if d)
+        * math.prod(_dims(m))
         for m in _shape.finditer(found["type"])
     ]
-    paired = found["start"] and found["kind"] in ("all-gather", "collective-permute")
-    return max(shapes) if paired else sum(shapes)
+    if found["start"] and found["kind"] == "all-gather":
+        return sum(shapes[len(shapes) // 2 :])
+    if found["start"] and found["kind"] == "collective-permute":
+        return max(shapes)  # numbers of the exchange come after them
+    return sum(shapes)

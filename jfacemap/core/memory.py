@@ -4,6 +4,11 @@ import os
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from .mesh import automatic
 
 
 share = 0.25
@@ -23,9 +28,27 @@ def free_bytes(device: Any = None) -> int:
     return _host_bytes() // max(1, devices)
 
 
-def items_at_once(bytes_each: int, most: int) -> int:
-    """How many items of so many bytes each a device should work on at once, 1 to `most`."""
-    return max(1, min(most, int(share * free_bytes()) // max(1, bytes_each)))
+def items_at_once(bytes_each: int, most: int, mesh: Mesh | None = None) -> int:
+    """How many items of so many bytes each a device should work on at once, 1 to `most`.
+
+    On a mesh as many as its device with the least memory left can, the same in all of its
+    processes, each of which must ask.
+    """
+    devices = [None] if mesh is None else mesh.local_devices
+    least = min(map(free_bytes, devices))
+    number = max(1, min(most, int(share * least) // max(1, bytes_each)))
+    return number if mesh is None else _least_of_all(number, mesh)
+
+
+def _least_of_all(number: int, mesh: Mesh) -> int:
+    """The least that a process of the mesh names."""
+    if len({device.process_index for device in mesh.devices.flat}) == 1:
+        return number
+    mesh = automatic(mesh)
+    over = NamedSharding(mesh, PartitionSpec(tuple(mesh.axis_names)))
+    named = lambda _: np.full(1, number, np.int32)
+    each = jax.make_array_from_callback((mesh.size,), over, named)
+    return int(jax.jit(jnp.min, out_shardings=NamedSharding(mesh, PartitionSpec()))(each))
 
 
 def _host_bytes() -> int:

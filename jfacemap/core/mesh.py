@@ -63,25 +63,61 @@ def shards_of(*trees) -> Shards | None:
 def laid_out(tree):
     """Concrete arrays, and where their rows lie: on a mesh of automatic axes.
 
-    What `jax.make_mesh` makes by default has explicit ones, which are for programs that
-    say of each product where it is to lie. Nothing is moved.
+    Nothing is moved.
     """
     shards = shards_of(tree)
+    if shards is not None:
+        _check_devices(tree, shards.mesh)
     if shards is None or automatic(shards.mesh) == shards.mesh:
         return tree, shards
+    tree = jax.tree.map(on_automatic_axes, tree)
+    return tree, shards._replace(mesh=automatic(shards.mesh))
 
-    def name(x):
+
+def _check_devices(tree, mesh: Mesh) -> None:
+    """Raise `ValueError` for an array that was put on other devices than the rows."""
+    devices = set(mesh.devices.flat)
+    for x in jax.tree.leaves(tree):
         known = isinstance(x, jax.Array) and not isinstance(x, Tracer)
-        if not known or not isinstance(x.sharding, NamedSharding):
-            return x
-        mesh = automatic(x.sharding.mesh)
-        return jax.device_put(x, NamedSharding(mesh, x.sharding.spec))
+        if known and x.committed and x.sharding.device_set != devices:
+            raise ValueError(
+                f"Rows lie over {len(devices)} devices, and an array {x.shape} on "
+                f"{len(x.sharding.device_set)} of its own: jax.device_put(it, "
+                "x.sharding) puts it where the rows x are; NumPy's arrays go anywhere."
+            )
 
-    return jax.tree.map(name, tree), shards._replace(mesh=automatic(shards.mesh))
+
+def on_automatic_axes(x):
+    """A concrete array as on a mesh of automatic axes, where it is.
+
+    What `jax.make_mesh` makes by default has explicit ones, which are for programs that
+    say of each product where it is to lie; ours do not. Raises `ValueError` for what is
+    traced with rows along such axes: there it is too late.
+    """
+    if isinstance(x, Tracer):
+        sharding = jax.typeof(x).sharding
+        if sharding.mesh.are_all_axes_auto or not any(sharding.spec):
+            return x
+        raise ValueError(
+            f"Within jit an array {x.shape} lies along explicit axes of a mesh "
+            f"({sharding.spec}). Make the mesh with automatic ones: jax.make_mesh(shape, "
+            "names, axis_types=(jax.sharding.AxisType.Auto,) * len(names))."
+        )
+    if not isinstance(x, jax.Array) or not isinstance(x.sharding, NamedSharding):
+        return x
+    mesh = automatic(x.sharding.mesh)
+    if mesh == x.sharding.mesh:
+        return x
+    return jax.device_put(x, NamedSharding(mesh, x.sharding.spec))
 
 
 def automatic(mesh) -> Mesh:
     """The mesh with axes along which the compiler may cut as it likes."""
+    if not isinstance(mesh, Mesh):
+        raise ValueError(
+            "mesh is a jax.sharding.Mesh, as jax.make_mesh((jax.device_count(),), "
+            f'("rows",)) makes; got {mesh!r}.'
+        )
     names = mesh.axis_names
     return Mesh(mesh.devices, names, axis_types=(AxisType.Auto,) * len(names))
 
@@ -124,6 +160,15 @@ def everywhere(tree):
     return jax.device_put(tree, whole), shards
 
 
+def on_host(x) -> np.ndarray:
+    """All of an array, rows of other processes' devices too; each of them must ask."""
+    if not isinstance(x, jax.Array) or x.is_fully_addressable:
+        return np.asarray(x)
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(x, tiled=True))
+
+
 @contextlib.contextmanager
 def placed(shards: Shards | None):
     """While tracing: rows of number `shards.n` lie there."""
@@ -143,7 +188,7 @@ def each_shard(f: Callable, rows, *whole, gives_rows: bool = False):
     """
     shards = _outside.get()
     leaves = jax.tree.leaves(rows)
-    if shards is None or any(x.shape[:1] != (shards.n,) for x in leaves):
+    if shards is None or not shards.n or any(x.shape[:1] != (shards.n,) for x in leaves):
         return f(rows, *whole)
 
     def local(rows, *whole):

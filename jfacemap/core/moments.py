@@ -30,6 +30,10 @@ Sum = Any
 """A `Wide`; inside a kernel, after `widen`, a plain array of the computing dtype."""
 
 
+few = 256
+"""Rows that a rough mean is taken of."""
+
+
 class PairMoments(eqx.Module):
     r"""Weighted moments of rows `x (n, d)` paired with `y (n, k)`.
 
@@ -253,20 +257,35 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
 
 
 def _rough_mean(blocks, weights, dtype):
-    """The mean of some 256 rows spread over all, of those of nonzero weight."""
+    """The mean of some 256 rows, spread over all by weight: rows without it are not met.
+
+    It cancels in what is found of it, so it has no derivative.
+    """
 
     def sums(rows):
         blocks, weights = rows
-        stride = max(1, blocks[0].shape[0] // 256)
-        some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
-        if weights is None:
+        if weights is None or not weights.shape[0]:
+            stride = max(1, blocks[0].shape[0] // few)
+            some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
             return shard_sum((jnp.sum(some, axis=0), jnp.asarray(some.shape[0], dtype)))
-        used = weights[::stride, None] != 0
+        at, mass = _spread_by_weight(weights.astype(dtype))
+        some = jnp.concatenate([widen(b[at], dtype) for b in blocks], axis=1)
+        used = weights[at, None] != 0  # rounding may step beside a row
         number = jnp.sum(used, dtype=dtype)
-        return shard_sum((jnp.sum(jnp.where(used, some, 0), axis=0), number))
+        mean = jnp.sum(jnp.where(used, some, 0), axis=0) / jnp.maximum(number, 1)
+        mass = jnp.where(number > 0, mass, 0)
+        return shard_sum((mass * mean, mass))
 
-    some, number = each_shard(sums, (blocks, weights))
-    return some / jnp.maximum(number, 1)
+    some, number = jax.lax.stop_gradient(each_shard(sums, (blocks, weights)))
+    return some / jnp.where(number > 0, number, 1)
+
+
+def _spread_by_weight(weights):
+    """Rows at which the running sum of weights passes equal steps, and the whole sum."""
+    running = jnp.cumsum(weights)
+    steps = (jnp.arange(few, dtype=weights.dtype) + 0.5) / few
+    at = jnp.searchsorted(running, steps * running[-1], side="right")
+    return jnp.minimum(at, weights.shape[0] - 1), running[-1]
 
 
 def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:

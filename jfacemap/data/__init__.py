@@ -1,5 +1,6 @@
 """Real data: what ships with the package, and readers for what a user brings."""
 
+from ..core.mesh_rows import MeshRows as MeshRows
 from .align import align_face as align_face
 from .arrays import (
     InputError as InputError,
@@ -27,4 +28,5 @@ from .preprocess import Preprocess as Preprocess, presets as presets
 from .protocol import Protocol as Protocol, Roster as Roster
 from .simulate import simulate_ijb as simulate_ijb, SimulatedIjb as SimulatedIjb
 from .split import split_identities as split_identities
-from .store import EmbeddingStore as EmbeddingStore, MeshRows as MeshRows
+from .store import EmbeddingStore as EmbeddingStore
+from .store_join import join_stores as join_stores

@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 from jaxtyping import Float
 
+from ..core.mesh_rows import MeshRows
 from ..core.rows import check_size
 from ..core.types import Numeric
 from .arrays import InputError, Spec
@@ -19,7 +20,7 @@ from .store_check import store_dtype
 from .store_column import as_column, check_columns, column_kind
 from .store_commit import Writer
 from .store_convert import export_rows, import_rows, open_rest, open_source
-from .store_mesh import Axis, MeshRows, read_onto_mesh
+from .store_mesh import Axis, read_onto_mesh
 from .store_place import Location, new_place, open_place, remove
 from .store_read import as_rows_index, as_span, read_batches
 from .store_reader import embeddings, is_there, open_reader, Reader
@@ -279,7 +280,7 @@ class EmbeddingStore:
 
         Each process reads the rows of its own devices and no others, one shard after the
         other. Rows that do not divide by the axis are padded by zero rows of weight zero,
-        which every weighted statistic passes over.
+        which every weighted statistic passes over: see `MeshRows` for what else does.
         """
         span = as_span(start, stop, len(self))
         return read_onto_mesh(self, mesh, axis, span)

@@ -54,7 +54,7 @@ def open_rest(spec: Spec) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def import_rows(store: Any, rows: RowSource, columns: Mapping[str, np.ndarray]) -> None:
     """Append all rows, with their columns, to a store."""
     start = 0
-    for batch in rows.batches(_batch_size(rows)):
+    for batch in rows.batches(batch_size(rows)):
         part = slice(start, start + len(batch))
         store.append(batch, commit=False, **{n: v[part] for n, v in columns.items()})
         start += len(batch)
@@ -162,7 +162,7 @@ def _write_safetensors(store: Any, path: Path, names: tuple[str, ...]) -> None:
     text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for batch in store.batches(_batch_size(store)):
+        for batch in store.batches(batch_size(store)):
             file.write(batch.tobytes())
         for array in values:
             file.write(array.tobytes())
@@ -173,12 +173,13 @@ def _write_array(file: Any, store: Any) -> None:
     dtype = np.dtype(np.float32) if store.dtype.name == "bfloat16" else store.dtype
     form = {"descr": dtype.str, "fortran_order": False, "shape": store.shape}
     np.lib.format.write_array_header_1_0(file, form)
-    for batch in store.batches(_batch_size(store)):
+    for batch in store.batches(batch_size(store)):
         file.write(batch.astype(dtype, copy=False).tobytes())
 
 
 _writers = {".npy": _write_npy, ".npz": _write_npz, ".safetensors": _write_safetensors}
 
 
-def _batch_size(rows: RowSource) -> int:
+def batch_size(rows: RowSource) -> int:
+    """Rows that fill a batch."""
     return max(1, batch_bytes // (rows.shape[1] * rows.dtype.itemsize))

@@ -3,26 +3,16 @@
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array
+
+from ..core.mesh_rows import MeshRows
 
 
 Axis = str | tuple[str, ...]
 """An axis of a mesh, or several as one."""
-
-
-class MeshRows(eqx.Module):
-    """Rows sharded over a mesh.
-
-    - `rows (m, d)`: m is the number of rows rounded up to a multiple of the shards
-    - `weights (m,)`: one, and zero for the rows of zeros that pad to m
-    """
-
-    rows: Float[Array, "m d"]
-    weights: Float[Array, " m"]
 
 
 def read_onto_mesh(store: Any, mesh: Any, axis: Axis, span: slice):
@@ -43,7 +33,8 @@ def read_onto_mesh(store: Any, mesh: Any, axis: Axis, span: slice):
 
     weights = lambda a, b: (np.arange(a, b) < n).astype(np.float32)
     sharding = NamedSharding(mesh, PartitionSpec(axis))
-    return MeshRows(_spread((m, d), sharding, rows), _spread((m,), sharding, weights))
+    spread = lambda shape, read: _spread(shape, sharding, read)
+    return MeshRows(spread((m, d), rows), spread((m,), weights), n)
 
 
 def _spread(shape: tuple[int, ...], sharding: NamedSharding, read) -> Array:

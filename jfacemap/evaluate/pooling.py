@@ -12,11 +12,13 @@ from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap, RotationMap
 from ..core.mesh import each_shard, laid_out, placed, shard_sum
+from ..core.mesh_rows import filled, MeshRows, weighted_rows
 from ..core.types import as_array, Numeric
 from .floats import at_least_float32
 from .templates import Grouping, Templates
@@ -27,7 +29,7 @@ chunk_rows = 512
 
 
 def pool_templates(
-    embeddings: Float[Numeric, "n d"],
+    embeddings: Float[Numeric, "n d"] | MeshRows,
     grouping: Grouping,
     *,
     weights: Float[Numeric, " n"] | None = None,
@@ -40,7 +42,7 @@ def pool_templates(
 
     **Arguments:**
 
-    - `embeddings`: a row per image, in the order of the ids grouped.
+    - `embeddings`: a row per image, in the order of the ids grouped; or their `MeshRows`.
     - `weights`: multiply each row before its media mean, which divides by the count and
       not by their sum; a row of zero weight may hold NaN.
     - `normalize_images`: scale rows to unit length first.
@@ -48,8 +50,8 @@ def pool_templates(
     A template that sums to zero stays zero; NaN in a used row makes its template NaN.
     Jits, and vmaps over `embeddings`. Raises `ValueError` if rows do not match.
     """
-    embeddings, weights = _check(embeddings, grouping, weights)
-    (total,) = _total_of((None,), embeddings, grouping, weights, normalize_images)
+    rows, grouping, weights = _check(embeddings, grouping, weights)
+    (total,) = _total_of((None,), rows, grouping, weights, normalize_images)
     return _templates(grouping, total)
 
 
@@ -79,7 +81,7 @@ def pool_mapped(
 
 def pool_mapped(
     m: AbstractMap | Sequence[AbstractMap],
-    embeddings: Float[Numeric, "n d"],
+    embeddings: Float[Numeric, "n d"] | MeshRows,
     grouping: Grouping,
     *,
     weights: Float[Numeric, " n"] | None = None,
@@ -103,20 +105,20 @@ def pool_mapped(
     Zero sums and NaN as in `pool_templates`. Jits. Raises `ValueError` if rows do not
     match, or widths.
     """
-    embeddings, weights = _check(embeddings, grouping, weights)
+    rows, grouping, weights = _check(embeddings, grouping, weights)
     single = isinstance(m, AbstractMap)
     maps = (m,) if single else tuple(m)
     for each in maps:
-        if each.in_dim != embeddings.shape[1]:
+        if each.in_dim != rows.shape[1]:
             raise ValueError(
                 f"A map of rows of width {each.in_dim} does not take embeddings of shape "
-                f"{embeddings.shape}."
+                f"{rows.shape}."
             )
     early = [pool_first or _keeps_length(each) for each in maps]
     late = [each for each, first in zip(maps, early, strict=True) if not first]
     # The unmapped sum comes along in the same pass where some map wants it.
     wanted = (None, *late) if any(early) else tuple(late)
-    totals = list(_total_of(wanted, embeddings, grouping, weights, normalize_images))
+    totals = list(_total_of(wanted, rows, grouping, weights, normalize_images))
     base = totals.pop(0) if any(early) else None
     share = _mass(grouping, weights) if any(early) else None
     pooled = []
@@ -131,15 +133,23 @@ def _keeps_length(m: AbstractMap) -> bool:
 
 
 def _check(embeddings, grouping, weights):
-    embeddings, weights = as_array(embeddings), as_array(weights)
-    rows = embeddings.shape[0]
+    """Rows, grouping and weights of as many; of `MeshRows` the rows that fill up, too."""
+    embeddings, counts, rows = weighted_rows(embeddings)
+    weights = as_array(weights)
     if grouping.segment.shape[0] != rows:
         raise ValueError(
             f"{rows} embeddings, but the grouping is of {grouping.segment.shape[0]} rows."
         )
     if weights is not None and weights.shape != (rows,):
         raise ValueError(f"{rows} embeddings need weights ({rows},), not {weights.shape}.")
-    return embeddings, weights
+    if counts is None:
+        return embeddings, grouping, weights
+    fill = embeddings.shape[0] - rows
+    weights = counts if weights is None else filled(weights, fill)
+    order = filled(grouping.order, fill, rows + np.arange(fill, dtype=np.int32))
+    segment = filled(grouping.segment, fill, np.int32(len(grouping.ids) - 1))
+    count = filled(grouping.count, fill, np.int32(1))
+    return embeddings, Grouping(grouping.ids, order, segment, count), weights
 
 
 def _total_of(maps, embeddings, grouping, weights, scale: bool) -> tuple[Array, ...]:

@@ -10,6 +10,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from ..core.linalg import matmul
+from ..core.mesh_rows import MeshRows, weighted_rows
 from ..core.moments import batch_moments
 from ..core.order import first_least
 from ..core.precision import in_float64
@@ -44,32 +45,35 @@ class BlockDiagonal(eqx.Module):
     sparsity: Float[Array, ""]
 
 
-def scree(x: Float[Numeric, "n d"], *, scaled: bool = False) -> Scree:
+def scree(x: Float[Numeric, "n d"] | MeshRows, *, scaled: bool = False) -> Scree:
     """Singular values of the rows about their mean (Figure 6).
 
     `scaled`: every feature stretched to [-1, 1] first, by its least and greatest value; a
     constant one stays constant. From second moments in float64 where the platform has it:
-    to some 1e-8 of the largest. A NaN makes all NaN.
+    to some 1e-8 of the largest. A NaN makes all NaN. Of `MeshRows` n rows count.
     """
-    x = as_array(x)
-    if x.ndim != 2 or not x.shape[0]:
-        raise ValueError(f"Rows are (n, d), at least one; got {x.shape}.")
-    return _scree(x, scaled=scaled)
+    rows, weights, n = weighted_rows(x)
+    if rows.ndim != 2 or not rows.shape[0]:
+        raise ValueError(f"Rows are (n, d), at least one; got {rows.shape}.")
+    return _scree(rows, weights, scaled=scaled, k=min(n, rows.shape[1]))
 
 
-def _scree_kernel(dtype, x, *, scaled) -> Scree:
-    xx = batch_moments(dtype, x, x[:, :0], None).xx
+def _scree_kernel(dtype, x, weights, *, scaled, k) -> Scree:
+    xx = batch_moments(dtype, x, x[:, :0], weights).xx
     if scaled:
-        reach = (jnp.max(x, axis=0) - jnp.min(x, axis=0)).astype(dtype)
+        used = None if weights is None else weights[:, None] != 0
+        most = jnp.max(x, axis=0, initial=-jnp.inf, where=used)
+        least = jnp.min(x, axis=0, initial=jnp.inf, where=used)
+        reach = (most - least).astype(dtype)
         stretch = jnp.where(reach > 0, 2 / jnp.where(reach > 0, reach, 1), 0)
         stretch = jnp.where(jnp.isnan(reach), jnp.nan, stretch)
         xx = xx * stretch[:, None] * stretch[None]
-    squares = jnp.linalg.eigvalsh(xx)[::-1][: min(x.shape)]
+    squares = jnp.linalg.eigvalsh(xx)[::-1][:k]
     squares = jnp.where(squares > 0, squares, jnp.where(jnp.isnan(squares), squares, 0))
     return Scree(jnp.sqrt(squares), squares / jnp.sum(squares))
 
 
-_scree = in_float64(_scree_kernel, static=("scaled",))
+_scree = in_float64(_scree_kernel, static=("scaled", "k"))
 
 
 def block_diagonalize(

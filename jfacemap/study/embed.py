@@ -67,7 +67,8 @@ def embed(
     - `workers`: threads that decode ahead, by default one a core
     - `columns`: values (n,) to store with the rows: integers, floats or strings
     - `metadata`: to store, beside what is there; `dtype`: of the rows in the store
-    - `sharding`: of a batch (b, h, w, c) over devices, whose number divides `batch_size`
+    - `sharding`: of a batch (b, h, w, c) over this process's devices, whose number divides
+      `batch_size`
     - `progress`: called with the number of images done, and of all
 
     The store has a column `image`, the file's name or the position in the array; of a
@@ -82,6 +83,15 @@ def embed(
     array of images, ONNX model, dtype or columns. Files are known by their names alone:
     one replaced by another picture is not noticed. Nor is another function that holds no
     arrays, such as a lambda, or that holds the same.
+
+    Of several processes (`jax.distributed`) each embeds its part of the images into a place
+    of its own; then one of them makes one store of all:
+
+    ```
+    part = files[slice(*jfm.process_rows(len(files)))]
+    jfm.embed(f, part, f"part-{jax.process_index()}.zarr")
+    jfm.data.join_stores(["part-0.zarr", "part-1.zarr"], "all.zarr")
+    ```
 
     Raises `InputError`, and leaves no store, if no image could be embedded;
     `ImportError` with what to install where Pillow is missing.

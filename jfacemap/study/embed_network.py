@@ -40,6 +40,12 @@ class Network:
             "weights": digest(fn),
             "graph": getattr(fn, "graph_digest", None),
         }
+        if sharding is not None and not sharding.is_fully_addressable:
+            raise ValueError(
+                "The sharding has devices of other processes. Each process embeds images "
+                "of its own into a store of its own: give it files[slice(*jfm.process_rows("
+                "len(files)))], and join what they have made by jfm.data.join_stores."
+            )
         self._sharding = sharding
 
         def run(pixels):

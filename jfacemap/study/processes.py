@@ -1,4 +1,4 @@
-"""One summary of what several processes have found, each of its own rows."""
+"""Rows for each of several processes, and one summary of what they found of them."""
 
 import functools as ft
 from typing import Any
@@ -7,6 +7,15 @@ import jax
 import numpy as np
 
 from ..core.monoid import merge
+
+
+def process_rows(n: int) -> tuple[int, int]:
+    """Start and stop of this process's part of n rows, or images.
+
+    Parts follow each other in the order of the processes, and differ by one at most.
+    """
+    part, of = jax.process_index(), jax.process_count()
+    return n * part // of, n * (part + 1) // of
 
 
 def merge_processes(summary: Any) -> Any:

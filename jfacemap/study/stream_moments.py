@@ -58,6 +58,7 @@ def stream_pair_moments(
     batch_rows: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 2**17,
+    rows: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> PairMoments:
     """`jfm.pair_moments` of rows that are read batch by batch, once.
@@ -73,12 +74,15 @@ def stream_pair_moments(
       `every` rows and at the end, in one step. If it is there, rows it counts are passed
       over; sums are added in the same order, and the result is the same to the last bit.
       `jfm.data.load_moments` reads it.
+    - `rows`: (start, stop), to stream no others, as each of several processes does with
+      its own, `process_rows(n)`; `merge_processes` joins their moments. Each has a
+      checkpoint of its own.
     - `progress`: called with the number of rows done, and of all.
 
     Memory holds a few batches and, for widths d and k, three or four times 8 d (d + k)
     bytes. Raises `ValueError` if rows do not pair up, by the column `image` too where
-    stores have one, `InputError` if the checkpoint is of other rows or another way of
-    reading them.
+    stores have one, or if there are no such `rows`, `InputError` if the checkpoint is of
+    other rows or another way of reading them.
     """
 
     return _stream(
@@ -86,7 +90,7 @@ def stream_pair_moments(
         weights,
         lambda rows: PairMoments.zero(rows[0].shape[1], rows[1].shape[1], _dtype(rows)),
         Way(normalize, precision),
-        (batch_rows, checkpoint, every, progress),
+        (batch_rows, checkpoint, every, rows, progress),
     )
 
 
@@ -100,6 +104,7 @@ def stream_joint_moments(
     batch_rows: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 2**17,
+    rows: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> JointMoments:
     """`jfm.joint_moments` of N models' rows that are read batch by batch, once.
@@ -113,36 +118,39 @@ def stream_joint_moments(
         weights,
         lambda rows: JointMoments.zero([r.shape[1] for r in rows], names, _dtype(rows)),
         Way(normalize, precision),
-        (batch_rows, checkpoint, every, progress),
+        (batch_rows, checkpoint, every, rows, progress),
     )
 
 
 def _stream(sources, weights, empty, way: Way, run) -> Any:
-    batch_rows, checkpoint, every, progress = run
+    batch_rows, checkpoint, every, span, progress = run
     rows = [as_rows(source) for source in sources.values()]
     n, weights = _check_rows(dict(zip(sources, rows, strict=True)), as_array(weights))
+    start, stop = _check_span(span, n)
     if batch_rows is None:
         batch_rows = max(1, batch_numbers // max(r.shape[1] for r in rows))
     check_size(batch_rows)
     check_size(every)
     total, done = empty(rows), 0
     about = dataclasses.asdict(way) | {"batch_rows": batch_rows}
-    about |= {"rows": _identity(rows, weights)}
+    about |= {"rows": _identity(rows, weights), "part": [start, stop]}
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         total, done = _resume(path, total, about)
     kept = done
-    for parts in _batches(rows, batch_rows, done):
-        size = len(parts[0])
-        w = None if weights is None else jnp.asarray(weights[done : done + size])
+    for parts in _batches(rows, batch_rows, start + done, stop):
+        at, size = start + done, len(parts[0])
+        w = None if weights is None else jnp.asarray(weights[at : at + size])
         jax.block_until_ready(total)  # or batches would queue up in memory
         total = _add(total, tuple(map(jnp.asarray, parts)), w, way)
         done += size
-        if path is not None and (done - kept >= every or done == n):
+        if path is not None and (done - kept >= every or start + done == stop):
+            if path.exists():  # meanwhile another process may have taken it
+                _check_same(path, about)
             save_moments(path, total, about | {"done": done})
             kept = done
         if progress is not None:
-            progress(done, n)
+            progress(done, stop - start)
     return total
 
 
@@ -180,8 +188,22 @@ def _dtype(rows: Sequence[RowSource]):
     return jnp.float64 if wide else jnp.float32
 
 
-def _batches(rows: Sequence[RowSource], size: int, start: int) -> Iterator[tuple]:
-    return zip(*(r.batches(size, start=start) for r in rows), strict=True)
+def _batches(
+    rows: Sequence[RowSource], size: int, start: int, stop: int
+) -> Iterator[tuple]:
+    """Rows `start` to `stop`; sources are asked no further than the batch that holds it."""
+    if start < stop:
+        starts = range(start, stop, size)
+        every = zip(*(r.batches(size, start=start) for r in rows), strict=True)
+        for at, parts in zip(starts, every, strict=False):
+            yield tuple(part[: stop - at] for part in parts)
+
+
+def _check_span(span: tuple[int, int] | None, n: int) -> tuple[int, int]:
+    start, stop = (0, n) if span is None else span
+    if not 0 <= start <= stop <= n:
+        raise ValueError(f"rows are (start, stop) within 0 to {n:,}; got {span}.")
+    return start, stop
 
 
 def _identity(rows: Sequence[RowSource], weights) -> list[str]:
@@ -199,13 +221,19 @@ def _identity(rows: Sequence[RowSource], weights) -> list[str]:
 
 
 def _resume(path: Path, total, about) -> tuple[Any, int]:
-    found = read_moments_metadata(path)
     moments = load_moments(path)
     same = jax.tree.structure(moments) == jax.tree.structure(total)
-    differ = [name for name, value in about.items() if found.get(name) != value]
-    if not same or differ:
-        raise InputError(
-            f"{path} was gathered in another way ({', '.join(differ) or 'models'}): give "
-            "another checkpoint, or remove it to begin again."
-        )
+    found = _check_same(path, about, () if same else ("models",))
     return moments, found["done"]
+
+
+def _check_same(path: Path, about, differ: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a checkpoint says of itself; `InputError` unless it is `about` these rows."""
+    found = read_moments_metadata(path)
+    differ = *(name for name in about if found.get(name) != about[name]), *differ
+    if differ:
+        raise InputError(
+            f"{path} was gathered in another way ({', '.join(differ)}): give another "
+            "checkpoint, or remove it to begin again."
+        )
+    return found

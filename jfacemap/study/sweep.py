@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from ..core.fan_out import devices_of, fan_out
 from ..core.memory import items_at_once
-from ..core.mesh import automatic
+from ..core.mesh import automatic, on_host
 from ..core.moments import as_named, as_rows, joint_moments
 from ..core.types import Numeric
 from ..fit.all_pairs import fit_all_pairs, PairMaps
@@ -22,6 +22,9 @@ from .kept import Kept
 
 
 known = "linear", "affine", "rotation"
+
+digest_rows = 2**16
+"""Rows brought to the host at once where `keep` tells whose they are."""
 
 
 class SubsetSweep(eqx.Module):
@@ -127,13 +130,19 @@ def sweep_subsets(
 
 def _about(key, embeddings, repeats, kinds, names) -> dict:
     """What the values of a sweep depend on, for `Kept`."""
-    digests = []
-    for x in map(np.asarray, embeddings):
-        digest = hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data)
-        digests.append(f"{x.shape} {x.dtype} {digest.hexdigest()[:16]}")
+    digests = [f"{x.shape} {x.dtype} {_digest(x)}" for x in embeddings]
     bits = np.asarray(jax.random.key_data(key)).tolist()
     options = {"repeats": repeats, "kinds": list(kinds), "names": list(names)}
     return {"key": bits, "rows": digests} | options
+
+
+def _digest(x) -> str:
+    """Of all rows, wherever they lie, some at a time."""
+    digest = hashlib.sha256()
+    for start in range(0, x.shape[0], digest_rows):
+        rows = np.ascontiguousarray(on_host(x[start : start + digest_rows]))
+        digest.update(rows.view(np.uint8).data)
+    return digest.hexdigest()[:16]
 
 
 def same_rows(embeddings: Sequence, names: Sequence[str] | None):
@@ -166,7 +175,7 @@ def fit_subsets(
     mesh, devices, size = automatic(mesh), devices_of(mesh), drawn.shape[1]
     total = sum(x.shape[1] for x in embeddings)
     each = 4 * total * (size + len(kinds) * total)  # its rows, and its maps
-    together = devices * items_at_once(each, -(-len(drawn) // devices))
+    together = devices * items_at_once(each, -(-len(drawn) // devices), mesh)
     for start in range(0, len(drawn), together):
         part = drawn[start : start + together]
         fill = min(together, len(drawn)) - len(part)  # one shape, one program

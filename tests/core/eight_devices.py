@@ -10,7 +10,9 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jfacemap as jfm
+from benchmarks.predict import numbers_summed
 from jfacemap.core.cost import read_collectives
+from jfacemap.core.mesh_rows import MeshRows
 from jfacemap.core.precision import Wide
 
 
@@ -52,9 +54,11 @@ def values(tree):
 
 
 def close(ours, true, rtol, name=""):
-    true = values(true)
-    scale = max(np.abs(a[np.isfinite(a)]).max(initial=0) for a in true)
-    for a, b in zip(values(ours), true, strict=True):
+    """Each array by its own largest number; one far below the others is a rounded zero."""
+    ours, true = values(ours), values(true)
+    largest = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in true]
+    for a, b, own in zip(ours, true, largest, strict=True):
+        scale = max(own, 1e-9 * max(largest))
         np.testing.assert_allclose(a, b, rtol, atol=rtol * scale, err_msg=name)
 
 
@@ -77,6 +81,14 @@ def square(*widths):
 
 
 def statistics():
+    exact = 8 * numbers_summed((12, 8))
+    for given in ((x[:8720], y[:8720]), (x[:8720], y[:8720], w[:8720])):
+        del programs[:]
+        jfm.joint_moments([put(a) for a in given[:2]], *map(put, given[2:]))
+        sums = [c for text in programs for c in read_collectives(text)]
+        assert [c.kind for c in sums] == ["all-reduce"], sums
+        # Without weights count and mass are one number.
+        assert sums[0].bytes == exact - 8 * (len(given) == 2), sums
     few = square(12, 8)
     check("pair", jfm.pair_moments, x, y, w, rtol=1e-12, most=few)
     joint = lambda *a: jfm.joint_moments(a[:2], *a[2:])
@@ -88,6 +100,81 @@ def statistics():
     check("energy moments", energy, x, y, rtol=1e-11, most=2 * few)
     whiten = lambda x: jfm.fit_standardize(x, whiten=True)
     check("standardize", whiten, x, rtol=1e-4, most=square(12))
+    zero_weights()
+
+
+def zero_weights():
+    """Every other row left out, far from zero: as exact on eight devices as on one."""
+    far, w = x[:1024] + np.float32(300), np.tile(np.float32([0, 1]), 512)
+    true = jfm.pair_moments(far[1::2], y[1:1024:2])
+    for where in (None, mesh):
+        ours = jfm.pair_moments(far, y[:1024], w, mesh=where)
+        close(ours, true, 1e-12)
+        narrow = jfm.pair_moments(far, y[:1024], w, precision="float32", mesh=where)
+        close(narrow, true, 2e-6)
+
+
+def default_axes():
+    """What lies along explicit axes, as `jax.make_mesh` makes them, serves as well."""
+    explicit = jax.make_mesh((8,), ("rows",))
+    people, key = np.arange(800) // 4, jax.random.key(0)
+    m, groups = jfm.fit_affine(x[:99], y[:99]), jfm.group_templates(people, np.arange(800))
+    wide = np.random.default_rng(1).normal(size=(2, 8, 24)).astype(np.float32)
+    pooled = lambda x, w: jfm.pool_mapped(m, x, groups, weights=w, pool_first=True)
+    part = x[:800], y[:800], w[:800], z[:800]
+    calls = {
+        "affine": (lambda x, y, w, z: jfm.fit_affine(x, y, weights=w), part),
+        "gradient": (
+            lambda x, y, w, z: jfm.fit_gradient(key, x, y, init=m, steps=2).map,
+            part,
+        ),
+        "few rows": (lambda a, b: jfm.fit_few_rows([a, b], "linear"), wide),
+        "roc": (lambda s, g: jfm.roc_curve(s, g).impostor_accepts, (part[0], part[0] > 1)),
+        "scores": (jfm.score_all, (part[0], part[3])),
+        "pool": (lambda x, w: pooled(x, w).vectors, (part[0], part[2])),
+        "distances": (lambda x: jfm.class_distances(x, people), part[:1]),
+    }
+    for name, (f, rows) in calls.items():
+        close(f(*(put(a, mesh=explicit) for a in rows)), f(*rows), 1e-5, name)
+    on = [put(a, mesh=explicit) for a in part[:2]]
+    says("axis_types", lambda: jax.jit(jfm.fit_linear)(*on))
+
+
+def says(words, f):
+    """`f` raises a `ValueError` with those words."""
+    try:
+        f()
+    except ValueError as fault:
+        assert words in str(fault), fault
+    else:
+        raise AssertionError(f"no error with {words}")
+
+
+def odd_numbers():
+    """No rows; rows that fill up; what is no mesh, or lies elsewhere."""
+    none = jfm.pair_moments(x[:0], y[:0], mesh=mesh)
+    close(none, jfm.pair_moments(x[:0], y[:0]), 0)
+    n, far = 61, x[:61] + np.float32(3)
+    who, w = np.arange(n) // 3, np.linspace(0, 1, n, dtype=np.float32)
+    fill = lambda a: put(np.pad(a, ((0, 3), (0, 0))))
+    on = MeshRows(fill(far), put(np.float32(np.arange(64) < n)), n)
+    for scaled in (False, True):
+        close(jfm.scree(on, scaled=scaled), jfm.scree(far, scaled=scaled), 1e-5, "scree")
+    for metric in ("cosine", "euclidean"):
+        apart = lambda rows, m=metric: jfm.class_distances(rows, who, metric=m)
+        close(apart(on), apart(far), 1e-5, metric)
+    m = jfm.fit_affine(x[:99], y[:99])
+    for people in (who, who[::-1]):
+        groups = jfm.group_templates(people, np.arange(n) // 2)
+        for weights in (None, w):
+            pool = lambda r, g=groups, w=weights: jfm.pool_templates(r, g, weights=w)
+            close(pool(on).vectors, pool(far).vectors, 1e-5, "pool")
+            pool = lambda r, g=groups, w=weights: jfm.pool_mapped(m, r, g, weights=w)
+            close(pool(on).vectors, pool(far).vectors, 1e-5, "pool mapped")
+    close(jfm.scree(on.rows[:n]), jfm.scree(far), 1e-5, "cut")
+    says("jax.make_mesh", lambda: jfm.pair_moments(x, y, mesh=8))
+    alone = jax.device_put(y[:64], jax.devices()[0])
+    says("puts it where the rows x are", lambda: jfm.fit_linear(put(x[:64]), alone))
 
 
 def fits():
@@ -129,10 +216,6 @@ def where_arrays_do_not_know():
     draws = np.stack([w, w[::-1]])
     many = jax.vmap(lambda w: jfm.pair_moments(x, y, w, mesh=mesh))(draws)
     close_to(many, jax.vmap(lambda w: jfm.pair_moments(x, y, w))(draws))
-
-    explicit = jax.make_mesh((8,), ("rows",))  # what JAX makes by default
-    ours = jfm.fit_linear(*(put(a, mesh=explicit) for a in (x, y)))
-    close(ours, jfm.fit_linear(x, y), 1e-5)
 
     grid = make_mesh((2, 4), ("a", "b"))
     for axes in (("a", "b"), "b", ("b",)):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jfacemap.core.cost import Collective, program_cost, read_collectives
+from jfacemap.core.cost import Collective, program_cost, read_collectives, read_products
 
 
 text = """\
@@ -43,6 +43,38 @@ def test_kinds_groups_and_turns():
         ("all-reduce", 4): Collective("all-reduce", 4, 11, 10 * 16 * 4 + 3 * 8 + 4),
         ("collective-permute", 2): Collective("collective-permute", 2, 1, 5),
     }
+
+
+def test_all_devices_and_several_arrays_at_once():
+    """No groups named are all devices; what starts early lists operands before results."""
+    several = """\
+HloModule m, is_scheduled=true, num_partitions=8
+
+ENTRY %main (x: f32[4]) -> f32[100] {
+  %begun = ((f32[4]{0}, f32[2]{0}), (f32[32]{0}, f32[16]{0})) all-gather-start(%x, %y), \
+replica_groups=[1,8]<=[8]
+  ROOT %sum = f32[100]{0} all-reduce(%z), replica_groups={}, to_apply=%add
+}
+"""
+    assert read_collectives(several) == (
+        Collective("all-gather", 8, 1, 4 * (32 + 16)),
+        Collective("all-reduce", 8, 1, 400),
+    )
+
+
+def test_products_in_loops_count_every_turn():
+    x = jnp.ones((8, 16))
+
+    def f(x, turns):
+        step = lambda y, _: (jnp.tanh(y @ x.T @ x), None)
+        return jax.lax.scan(step, x, None, length=turns)[0]
+
+    for turns in (3, 12):
+        compiled = jax.jit(f, static_argnums=1).lower(x, turns).compile()
+        assert read_products(compiled.as_text()) == turns * 2 * (2 * 8 * 16 * 8)
+    batched = jnp.ones((5, 8, 16))
+    product = jax.jit(lambda a: jnp.einsum("bij,bkj->bik", a, a)).lower(batched).compile()
+    assert read_products(product.as_text()) == 2 * 5 * 8 * 8 * 16
 
 
 @pytest.mark.parametrize(

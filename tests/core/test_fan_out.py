@@ -41,7 +41,7 @@ def test_memory_is_that_of_the_device(monkeypatch):
     monkeypatch.setattr(memory, "_host_bytes", lambda: 6000)
     monkeypatch.setattr(jax, "devices", lambda: [Device(None)] * 3)
     assert memory.free_bytes(Device(None)) == 2000
-    monkeypatch.setattr(memory, "free_bytes", lambda: 800)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 800)
     assert memory.items_at_once(10, 1000) == 20
     assert memory.items_at_once(10, 7) == 7
     assert memory.items_at_once(10**9, 7) == 1

@@ -79,6 +79,20 @@ def test_rows_of_zero_weight_leave_no_trace_even_if_nan(getkey):
     assert np.asarray(padded.count) == 50
 
 
+@pytest.mark.parametrize("precision, bound", (("float64", 1e-12), ("float32", 2e-6)))
+@pytest.mark.parametrize("kept", (slice(1, None, 4), [1, 2, 3], [601]))
+def test_rows_far_from_zero_of_which_few_count(precision, bound, kept):
+    """Whichever rows have no weight: what is subtracted first has one."""
+    rng = np.random.default_rng(0)
+    x, y = (np.float32(rng.normal(size=(1024, d)) + 300) for d in (6, 4))
+    w = np.zeros(1024, np.float32)
+    w[kept] = 0.5
+    m = jfm.pair_moments(x, y, w, precision=precision)
+    for name, value in truth(x, y, w).items():
+        close = bound * (1024 if name in ("xx", "xy", "yy") else np.abs(value).max())
+        np.testing.assert_allclose(np.asarray(getattr(m, name)), value, 0, close)
+
+
 def test_an_empty_or_massless_batch_is_zero(getkey):
     x, y, w = draw(getkey)
     none = jfm.pair_moments(x, y, 0 * w)

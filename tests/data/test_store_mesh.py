@@ -1,26 +1,16 @@
 """Rows straight onto a mesh: eight devices of one process, and two processes."""
 
-import socket
-import subprocess
-import sys
-import textwrap
-
 import jax
 import numpy as np
 import pytest
 
 from jfacemap.data.store import EmbeddingStore
 
+from ..processes import finish, finish_all, free_port, start
+
 
 prelude = """
-    import sys
-    import jax, numpy as np
-    from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
-    import jfacemap as jfm
     from jfacemap.data.store import EmbeddingStore
-
-    def make_mesh(shape, names):
-        return jax.make_mesh(shape, names, axis_types=(AxisType.Auto,) * len(names))
 
     read = []
     def rows(self, index):
@@ -30,22 +20,6 @@ prelude = """
     store = EmbeddingStore.open(sys.argv[1])
     x = whole(store, slice(None))
 """
-
-
-def start(code, devices, *args):
-    code = textwrap.dedent(prelude) + textwrap.dedent(code)
-    env = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    env |= {"JAX_PLATFORMS": "cpu", "OPENBLAS_NUM_THREADS": "1"}
-    command = ["env", *(f"{k}={v}" for k, v in env.items())]
-    command += [sys.executable, "-c", code, *map(str, args)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
-
-
-def finish(process):
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-3000:]
-    return out
 
 
 @pytest.fixture
@@ -91,7 +65,7 @@ def test_eight_devices(place):
         np.testing.assert_array_equal(np.asarray(on.rows)[:61], x)
         assert len(read) == shards
     """
-    finish(start(code, 8, place))
+    finish(start(prelude + code, place, devices=8))
 
 
 def test_two_processes_read_their_own_rows(place):
@@ -108,12 +82,9 @@ def test_two_processes_read_their_own_rows(place):
     total = jax.jit(lambda on: (on.weights[:, None] * on.rows).sum(0))(on)
     np.testing.assert_allclose(np.asarray(total), x.sum(0), rtol=1e-5)
     """
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    both = [start(code, 4, place, port, me) for me in range(2)]
-    for process in both:
-        finish(process)
+    port = free_port()
+    given = [(prelude + code, place, port, me) for me in range(2)]
+    finish_all([start(*args, devices=4) for args in given])
 
 
 def test_one_device_and_bad_axes(place):

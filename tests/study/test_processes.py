@@ -5,7 +5,7 @@ import numpy as np
 
 import jfacemap as jfm
 
-from ..processes import finish, free_port, start
+from ..processes import finish_all, free_port, says, start
 
 
 begin = """
@@ -58,8 +58,7 @@ def test_maps_and_counts_are_those_of_one_process(tmp_path):
              count=np.asarray(joint.count), svm=svm.weight, xy=np.asarray(streamed.xy),
              tar=tar.tar, threshold=tar.threshold)
     """
-    for process in both(code, tmp_path):
-        finish(process)
+    finish_all(both(code, tmp_path))
     maps = jfm.fit_all_pairs(jfm.joint_moments([x, y]), "affine")
     labels = np.where(y[:, :2] > 0, 1, -1)
     near, who = jfm.Templates(np.arange(203), np.round(x * 8) / 8), np.arange(203) // 3
@@ -75,6 +74,65 @@ def test_maps_and_counts_are_those_of_one_process(tmp_path):
         np.testing.assert_allclose(found["xy"], true, 1e-11, 1e-11)
         np.testing.assert_array_equal(found["tar"], tar.tar)
         np.testing.assert_array_equal(found["threshold"], tar.threshold)
+
+
+def test_sweeps_and_embeddings_of_two_processes(tmp_path):
+    """Memory differs; rows lie in both; each embeds and streams a part of its own."""
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 96, 16)).astype(np.float32)
+    images = rng.integers(0, 256, (11, 4, 4, 3)).astype(np.uint8)
+    np.savez(tmp_path / "rows.npz", x=x, z=z, images=images)
+    code = """
+    from jfacemap.core import memory
+
+    place = sys.argv[3]
+    x, z, images = np.load(f"{place}/rows.npz").values()
+    item = 4 * 32 * (30 + 32)
+    memory.free_bytes = lambda device=None: int(4 * item * (1.5 + float(me)))
+    over = NamedSharding(mesh, P("rows"))
+    put = lambda a: jax.make_array_from_callback(a.shape, over, lambda i: a[i])
+    worth = lambda maps: np.asarray(maps[0, 1].weight)
+    sweep = lambda: jfm.sweep_subsets(
+        jax.random.key(0), list(map(put, (x, z))), (30,), 24, ("linear",), evaluate=worth,
+        mesh=mesh, keep=f"{place}/kept")
+    values = sweep().values["linear"]
+    worth = None  # all is kept
+    np.testing.assert_array_equal(sweep().values["linear"], values)
+
+    small, mine = jfm.data.Preprocess((4, 4)), jfm.process_rows(11)
+    options = dict(preprocess=small, batch_size=8)
+    flat = lambda x: x.reshape(len(x), -1)
+    try:
+        jfm.embed(flat, images, f"{place}/all", sharding=over, **options)
+        raise AssertionError("across processes")
+    except ValueError as fault:
+        assert "jfm.data.join_stores" in str(fault), fault
+    jfm.embed(flat, images[slice(*mine)], f"{place}/part{me}", **options)
+    streamed = jfm.stream_pair_moments(
+        x, z, rows=jfm.process_rows(96), checkpoint=f"{place}/{me}.safetensors")
+    xy = np.asarray(jfm.merge_processes(streamed).xy)
+    np.savez(f"{place}/found{me}", values=values, mine=mine, xy=xy)
+    """
+    finish_all(both(code, tmp_path))
+    worth = lambda maps: np.asarray(maps[0, 1].weight)
+    alone = jfm.sweep_subsets(
+        jax.random.key(0), [x, z], (30,), 24, ("linear",), evaluate=worth
+    )
+    for me in range(2):
+        found = np.load(tmp_path / f"found{me}.npz")
+        np.testing.assert_allclose(found["values"], alone.values["linear"], 1e-3, 1e-3)
+        assert found["mine"].tolist() == [[0, 5], [5, 11]][me]
+        true = np.asarray(jfm.pair_moments(x, z).xy)
+        np.testing.assert_allclose(found["xy"], true, 1e-11, 1e-11)
+    parts = [tmp_path / "part0", tmp_path / "part1"]
+    joined = jfm.data.join_stores(parts, tmp_path / "joined")
+    whole = jfm.embed(
+        lambda x: x.reshape(len(x), -1),
+        images,
+        tmp_path / "whole",
+        preprocess=jfm.data.Preprocess((4, 4)),
+    )
+    np.testing.assert_array_equal(joined.rows(), whole.rows())
 
 
 def test_of_one_process_it_is_the_summary_itself():
@@ -97,8 +155,7 @@ def test_who_is_left_alone_does_not_wait_forever():
     first, second = both(code)
     try:
         for process in (first, second):
-            assert process.stdout is not None
-            assert "ready\n" in process.stdout  # after what gloo says
+            assert says(process, "ready\n")  # after what gloo says
         second.kill()
         _, err = first.communicate(timeout=120)
         assert first.returncode != 0

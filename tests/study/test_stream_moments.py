@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
+from jfacemap.data.moments_file import read_moments_metadata
+
+from ..processes import finish, says
 
 
 r = np.random.default_rng(0)
@@ -70,6 +73,40 @@ def test_stores_in_another_order_are_refused(tmp_path):
     close(jfm.stream_pair_moments(*sorted_rows, batch_rows=103), jfm.pair_moments(x, y))
 
 
+def test_parts_merge(places):
+    """Each process streams its own rows: whatever the cut, none twice and none left out."""
+    for cut in (0, 47):
+        spans, told = ((0, cut), (cut, 103)), []
+        tell = lambda *step, told=told: told.append(step)
+        one = lambda span, tell=tell: jfm.stream_pair_moments(
+            places["store"], y, w, batch_rows=20, rows=span, progress=tell
+        )
+        close(jfm.merge(*map(one, spans)), jfm.pair_moments(x, y, w))
+        assert (cut, cut) in told or not cut
+
+
+def test_two_parts_do_not_share_a_checkpoint(tmp_path):
+    file, how = tmp_path / "m.safetensors", {"batch_rows": 10, "every": 10}
+    first = jfm.stream_pair_moments(x, y, rows=(0, 50), checkpoint=file, **how)
+    for other in ((50, 103), (0, 60), None):
+        with pytest.raises(jfm.data.InputError, match=r"another way \(part\)"):
+            jfm.stream_pair_moments(x, y, rows=other, checkpoint=file, **how)
+    assert same(jfm.data.load_moments(file), first)
+
+    taken = read_moments_metadata(file)
+    file.unlink()  # both began before there was one
+
+    def meanwhile(done, n):
+        if done == 10:
+            jfm.data.save_moments(file, first, taken)
+
+    with pytest.raises(jfm.data.InputError, match=r"another way \(part\)"):
+        jfm.stream_pair_moments(
+            x, y, rows=(50, 103), checkpoint=file, progress=meanwhile, **how
+        )
+    assert same(jfm.data.load_moments(file), first)
+
+
 def test_rows_are_scaled_if_asked():
     ours = jfm.stream_pair_moments(x, y, normalize=True, batch_rows=103)
     true = jfm.pair_moments(jfm.unit(x), jfm.unit(y))
@@ -125,18 +162,18 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     start = lambda pause: subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), rows, file, pause],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    child = start("60")
-    assert child.stdout is not None
-    assert child.stdout.readline() == "10\n"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    child = start("600")
+    try:
+        assert says(child, "10\n")
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
     assert file.exists()
-    child = start("0")
-    told, _ = child.communicate(timeout=300)
-    assert child.returncode == 0
+    told = finish(start("0"))
     assert told.split() == [*map(str, range(20, 101, 10)), "103"]
     straight = jfm.stream_joint_moments([x, y], batch_rows=10)
     assert same(jfm.data.load_moments(file), straight)
@@ -147,6 +184,8 @@ def test_says_what_is_wrong(tmp_path, unchecked_types):
     stream, file = jfm.stream_pair_moments, tmp_path / "m.safetensors"
     with pytest.raises(ValueError, match="x has 103 rows and y 9"):
         stream(x, y[:9])
+    with pytest.raises(ValueError, match="within 0 to 103"):
+        stream(x, y, rows=(50, 104))
     with pytest.raises(ValueError, match="y holds int32"):
         stream(x, np.int32(y))
     with pytest.raises(ValueError, match=r"weights must be \(103,\)"):
