@@ -10,6 +10,7 @@ once, and the launcher stops the others; where the cluster started them, they no
 `--heartbeat` seconds, or the cluster ends them (`srun --kill-on-bad-exit`).
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -130,21 +131,26 @@ def _quit(number: int, _) -> None:
 
 
 def _wait(children: list[subprocess.Popen]) -> int:
-    """Until all have ended, or one has failed: the first that did, the others follow it."""
+    """Until all have ended, or one has failed, and those that waited for it."""
     ended = queue.SimpleQueue()
     report = lambda i: ended.put((i, children[i].wait()))
     for i in range(len(children)):
         threading.Thread(target=report, args=(i,), daemon=True).start()
     for _ in children:
-        i, code = ended.get()
-        if code:
-            how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
-            print(
-                f"Process {i} of {len(children)} ended with {how}; the others are "
-                "stopped. What was committed is kept: run the same again to go on.",
-                file=sys.stderr,
-            )
-            return 1
+        failed = [ended.get()]
+        if not failed[0][1]:
+            continue
+        with contextlib.suppress(queue.Empty):
+            while True:  # which was the first is known to a moment
+                failed.append(ended.get(timeout=0.5))
+        how = lambda code: f"exit code {code}" if code > 0 else signal.Signals(-code).name
+        told = [f"process {i} ended with {how(code)}" for i, code in sorted(failed) if code]
+        print(
+            f"Of {len(children)} processes {', '.join(told)}; the others are stopped. What "
+            "was committed is kept: run the same again to go on.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

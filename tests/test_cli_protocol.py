@@ -289,7 +289,7 @@ plain = "--gallery-labels g_who.npy --probe-labels p_who.npy"
         ("verify few.npy --protocol meta", "few.npy has 5 rows, and the protocol"),
         ("verify a.npy --protocol met", "met does not exist. Did you mean meta?"),
         ("verify a.npy --protocol a.npy", "a.npy is a file: give the folder it is in"),
-        ("verify a.npy --protocol empty", "holds ijbb_face_tid_mid.txt"),
+        ("verify a.npy --protocol empty", "holds NAME_face_tid_mid.txt, NAME being ijbb"),
         ("verify a.npy --protocol meta --target b.npy", "give a --map that ends in width"),
         ("verify a.npy --protocol bare --intervals", "bare has no 1N files"),
         ("verify a.npy --protocol meta --memory 1e-6", "raise the limit"),

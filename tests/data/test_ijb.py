@@ -262,7 +262,10 @@ def edit(name, old, new):
         (edit(tid_mid, "3.jpg", "\n3.jpg"), f"{tid_mid}, line 3 is empty: remove it"),
         ({tid_mid: ""}, f"{tid_mid} has no lines: copy it again"),
         ({tid_mid: "\n\n"}, f"{tid_mid} has no lines"),
-        ({tid_mid: None}, f"nor .*meta holds ijbb{tid_mid[4:]} or {tid_mid}.*NIST"),
+        (
+            {tid_mid: None},
+            f"nor .*meta holds NAME{tid_mid[4:]}, NAME being ijbb, ijbc.*NIST",
+        ),
         (
             edit(pair_label, "300 0", "300 2"),
             f"{pair_label}, line 2: label '2' is neither 0",
