@@ -10,6 +10,8 @@ import jax
 import jaxtyping
 import pytest
 
+from jfacemap.core import precision
+
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -126,6 +128,16 @@ def unchecked_types():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def no_float64(monkeypatch):
+    """As on a TPU: kernels run the branch of a platform that has no float64."""
+    monkeypatch.setattr(precision, "float64_platforms", ())
+    jax.clear_caches()
+    yield
+    monkeypatch.undo()
+    jax.clear_caches()
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ..core.linalg import matmul
 from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, RotationMap
 from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
-from ..core.precision import in_float64, widen
+from ..core.precision import in_float64, unrounded, widen
 from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
-from .closed_form import as_ridge, solve_ridge
+from ..core.wide import outer
+from .closed_form import as_ridge, bias_of, solve_ridge
 
 
 kinds = ("identity", "linear", "affine", "rotation")
@@ -86,26 +86,27 @@ def _warn_of_few_rows(joint, ridge, bias) -> None:
 
 def _least_squares_kernel(dtype, joint, ridge, centred):
     """Weights and biases, source by target; one program serves linear and affine maps."""
-    joint, ridge, centred = widen((joint, *map(jnp.asarray, (ridge, centred))), dtype)
+    given = (joint, *map(jnp.asarray, (ridge, centred)))
+    joint, ridge, centred = unrounded(given, dtype)
     mean, columns = joint.mean, joint.columns
-    products = joint.scatter + (1 - centred) * joint.mass * jnp.outer(mean, mean)
+    products = joint.scatter + (1 - centred) * joint.mass * outer(mean, mean)
     cut = lambda x: tuple(x[..., target] for target in columns)
 
     def row(source):
         weight = solve_ridge(products[source, source], products[source], ridge)
-        return cut(weight), cut(mean - matmul(mean[source], weight))
+        return cut(weight), cut(bias_of(weight, mean[source], mean))
 
     return tuple(zip(*map(row, columns), strict=True))
 
 
 def _rotations_kernel(dtype, joint):
     """The rotations above the diagonal, stacked by shape: {(d, k): (pairs, d, k)}."""
-    joint = widen(joint, dtype)
+    joint = unrounded(joint, dtype)
 
     def cross(pair):
         a, b = (joint.columns[i] for i in pair)
-        shift = joint.mass * jnp.outer(joint.mean[a], joint.mean[b])
-        return joint.scatter[a, b] + shift
+        shift = joint.mass * outer(joint.mean[a], joint.mean[b])
+        return widen(joint.scatter[a, b] + shift, dtype)
 
     groups = _pairs_by_shape(joint.dims)
     return {

@@ -10,7 +10,8 @@ from ..processes import finish, start
 
 
 parts = (
-    "statistics fits where_arrays_do_not_know pooling judgement comparisons probes fields"
+    "statistics fits where_arrays_do_not_know pooling judgement comparisons probes fields "
+    "without_float64"
 ).split()
 
 
