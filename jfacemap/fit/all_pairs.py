@@ -1,5 +1,6 @@
 """All N x N maps among N models, from one joint statistic of one pass over the rows."""
 
+import functools as ft
 import warnings
 from collections.abc import Sequence
 
@@ -13,10 +14,10 @@ from jaxtyping import Array, Float
 from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, RotationMap
 from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
-from ..core.precision import in_float64, unrounded, widen
+from ..core.precision import in_float64, unrounded
 from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
-from ..core.wide import outer
+from ..core.wide import is_wide, outer
 from .closed_form import as_ridge, bias_of, solve_ridge
 
 
@@ -106,13 +107,18 @@ def _rotations_kernel(dtype, joint):
     def cross(pair):
         a, b = (joint.columns[i] for i in pair)
         shift = joint.mass * outer(joint.mean[a], joint.mean[b])
-        return widen(joint.scatter[a, b] + shift, dtype)
+        return joint.scatter[a, b] + shift
+
+    def polars(pairs):
+        stack = jax.tree.map(lambda *x: jnp.stack(x), *map(cross, pairs))
+        if is_wide(stack):
+            return jax.vmap(polar)(stack)
+        return jax.lax.platform_dependent(
+            stack, cpu=ft.partial(map_side_by_side, polar), default=jax.vmap(polar)
+        )
 
     groups = _pairs_by_shape(joint.dims)
-    return {
-        shape: map_side_by_side(polar, jnp.stack([cross(pair) for pair in pairs]))
-        for shape, pairs in groups.items()
-    }
+    return {shape: polars(pairs) for shape, pairs in groups.items()}
 
 
 def _pairs_by_shape(dims: Sequence[int]) -> dict[tuple[int, int], list]:
