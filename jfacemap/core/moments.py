@@ -150,6 +150,8 @@ def joint_moments(
     A dictionary of embeddings names its models. Rows longer than some 1e18 overflow the
     float32 parts sums are kept in: scale such rows first.
 
+    Where there is no float64 (TPU) sums are right to some 1e-12 of their columns' squares.
+
     `precision="float32"` multiplies chunks in float32 and sums them in float64: about
     twice as fast, for spaces of condition number up to some 100 (see `jfm.diagnose`):
     maps err by about `5e-8 condition**2`, by default by about `1e-16 condition**2`.

@@ -8,6 +8,7 @@ alpha is, singular vectors stay; a decomposition on a GPU or TPU takes many time
 """
 
 import functools as ft
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,23 +48,31 @@ def _iterate(c, multiply):
     most = jnp.sqrt(jnp.max(jnp.sum(jnp.abs(matmul(_high(c).T, _high(c))), axis=0)))
     x = c * (1 / jnp.where(most > 0, most, 1))
 
-    def step(x, alpha):
+    def step(_, carry):
+        x, least = carry
+        alpha, least = _scale(least, jnp)
         inner = eye - multiply(x.T, x) * alpha**2
-        return multiply(x, inner) * (alpha / 2), None
+        return multiply(x, inner) * (alpha / 2), least
 
-    alphas = np.array(_scales(4 * k**0.5 * eps), dtype)
-    return jax.lax.scan(step, x, jnp.asarray(alphas))[0]
+    least = 4 * k**0.5 * eps
+    start = x, jnp.asarray(least, dtype)
+    return jax.lax.fori_loop(0, _steps(least), step, start)[0]
+
+
+def _scale(least, home):
+    """Alpha for singular values in [least, 1], and the least of those it makes."""
+    alpha = home.minimum(home.sqrt(3 / (1 + least + least**2)), stable)
+    return alpha, alpha * least * (3 - (alpha * least) ** 2) / 2
 
 
 @ft.cache
-def _scales(least: float) -> list[float]:
-    """Alpha of each step from singular values in [least, 1] to 1."""
-    found = []
-    while 1 - least > 1e-9:  # of which a step leaves the square
-        alpha = min((3 / (1 + least + least**2)) ** 0.5, stable)
-        found.append(alpha)
-        least = alpha * least * (3 - (alpha * least) ** 2) / 2
-    return [*found, 1.0]
+def _steps(least: float) -> int:
+    """Steps from singular values in [least, 1] to 1."""
+    number = 1
+    while 1 - least > 1e-9:  # of which the last step leaves the square
+        _, least = _scale(least, np)
+        number += 1
+    return number
 
 
 def _is_rough(q, c):
@@ -79,7 +88,7 @@ def _by_svd(c):
 
 def _turn(q, c):
     """`q` with the least singular direction of `c` reversed."""
-    h = product(as_wide(q).T, c) if is_wide(c) else matmul(q.T, c)
+    h: Any = product(as_wide(q).T, c) if is_wide(c) else matmul(q.T, c)
     _, v = jnp.linalg.eigh((_high(h) + _high(h).T) / 2)
     least = v[:, :1]
     if is_wide(h):

@@ -47,7 +47,8 @@ def fit_all_pairs(
     one: `maps[j, i]` is exactly the transpose of `maps[i, j]`. The diagonal holds the
     self-maps: the identity, or for least squares of lacking rank or with a ridge, what
     that makes of it. `ridge` is for linear and affine maps. Warns, outside `jit`, of
-    models with fewer rows than dimensions, whose maps are of minimum norm.
+    models with fewer rows than dimensions, whose maps are of minimum norm. What maps are
+    to where there is no float64: `solve_linear`.
     """
     if kind not in kinds:
         raise ValueError(f"kind is one of {', '.join(kinds)}; got {kind!r}.")
