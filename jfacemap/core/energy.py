@@ -18,8 +18,9 @@ from .gram import sum_over_chunks
 from .linalg import matmul
 from .moments import as_named, as_rows, batch_joint, JointMoments, merge_joint, Sum
 from .monoid import merges
-from .precision import in_float64, widen, zeros_wide
+from .precision import in_float64, widen
 from .types import as_array, Numeric
+from .wide import zeros_wide
 
 
 class EnergyMoments(eqx.Module):

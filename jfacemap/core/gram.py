@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .linalg import matmul
-from .mesh import each_shard, shard_sum
+from .mesh import each_shard
+from .split_products import add, shard_total
 
 
 chunk_rows = 1024
@@ -29,7 +30,7 @@ def sum_over_chunks(f: Callable, rows, *whole):
 
     Of rows that lie in shards each device sums its own, and the sums are added.
     """
-    own = lambda rows, *whole: shard_sum(_sum_over_chunks(lambda r: f(r, *whole), rows))
+    own = lambda rows, *whole: shard_total(_sum_over_chunks(lambda r: f(r, *whole), rows))
     return each_shard(own, rows, *whole)
 
 
@@ -43,7 +44,6 @@ def _sum_over_chunks(f, rows):
     chunks, tail = divmod(n, size)
     if not chunks:
         return f(rows)
-    add = lambda a, b: jax.tree.map(jnp.add, a, b)
     step = lambda sums, i: (add(sums, f(take(i * size, size))), None)
     sums = f(take(0, size))
     sums, _ = jax.lax.scan(step, sums, jnp.arange(1, chunks, dtype=jnp.int32))

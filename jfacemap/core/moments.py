@@ -4,10 +4,12 @@ All a closed-form map needs is in the weighted means and centred products of the
 Two such summaries merge exactly (Chan, Golub & LeVeque, 1983), so one rule serves
 streaming, sharding and batching, and a fit never has to see the rows twice.
 
-Sums are float64 where the platform has it. Outside, the leaves are `Wide`; `np.asarray`
-of one is its float64 value.
+Sums are float64 where the platform has it, else `Wide` and their products split
+(core/split_products.py). Outside, the leaves are `Wide`; `np.asarray` of one is its
+float64 value.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,16 +20,21 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from . import split_products
 from .gram import block_edges, mirror, sum_over_chunks, upper_products
 from .linalg import matmul, root
 from .mesh import each_shard, over_all, shard_sum, Shards, spread
 from .monoid import merges
-from .precision import in_float64, widen, zeros_wide
+from .precision import in_float64, unrounded, widen
 from .types import as_array, Numeric
+from .wide import as_wide, outer, where, Wide, wide_root, zeros_wide
 
 
 Sum = Any
-"""A `Wide`; inside a kernel, after `widen`, a plain array of the computing dtype."""
+"""A `Wide`; inside a kernel, after `widen`, a plain array of the computing dtype.
+
+After `unrounded` it is one where that is float64, and still a `Wide` where it is not.
+"""
 
 
 few = 256
@@ -147,6 +154,8 @@ def joint_moments(
     A dictionary of embeddings names its models. Rows longer than some 1e18 overflow the
     float32 parts sums are kept in: scale such rows first.
 
+    Where there is no float64 (TPU) sums are right to some 1e-12 of their columns' squares.
+
     `precision="float32"` multiplies chunks in float32 and sums them in float64: about
     twice as fast, for spaces of condition number up to some 100 (see `jfm.diagnose`):
     maps err by about `5e-8 condition**2`, by default by about `1e-16 condition**2`.
@@ -227,7 +236,10 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
 
     Last come the diagonal entries of the scatter past the edges. Rows are taken about a
     rough mean of a few of them, so that nothing cancels when the true mean is known.
+    Without float64 all are `Wide`.
     """
+    if dtype == jnp.float32:
+        return _summarise_wide(blocks, weights, edges, narrow)
     work = jnp.dtype(jnp.float32) if narrow else dtype
     rough = _rough_mean(blocks, weights, work)
 
@@ -254,6 +266,45 @@ def _summarise(dtype, blocks, weights, edges, narrow=False):
     squares = squares - mass * step[rows:] ** 2
     mean = jnp.where(mass > 0, widen(rough, dtype) + step, 0)
     return count, mass, mean, scatter, squares
+
+
+def _summarise_wide(blocks, weights, edges, narrow):
+    """The same by split products, of fewer slices if `narrow`.
+
+    Roots of the weights are a first column beside the rows they weight, so that one
+    product has mass, sums and squares.
+    """
+    number = 3 if narrow else split_products.full
+    within = (0, 1, *(1 + edge for edge in edges[1:]))
+
+    def sums(rows, rough):
+        blocks, w = rows
+        z = jnp.concatenate([widen(b, jnp.float32) for b in blocks], axis=1)
+        z = as_wide(z) - rough[None]
+        if w is None:
+            count = jnp.full((), z.shape[0], jnp.float32)
+            roots = as_wide(jnp.ones((z.shape[0], 1)))
+        else:
+            w = widen(w, jnp.float32)
+            w = jnp.where(w != 0, w, 0)[:, None]
+            count, roots = jnp.sum(w != 0, dtype=jnp.float32), wide_root(w)
+            z = where(w != 0, z, 0.0) * roots
+        table = jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), roots, z)
+        return as_wide(count), *split_products.upper_products(table, within, number)
+
+    rough = _rough_mean(blocks, weights, jnp.dtype(jnp.float32))
+    count, upper, squares = sum_over_chunks(sums, (blocks, weights), rough)
+    mass, first = upper[0][0, 0], upper[0][0, 1:]
+    step = first / where(mass.high > 0, mass, 1.0)
+    ends = itertools.pairwise(edges)
+    moved = zip(upper[1:], ends, strict=True)
+    upper = [rows - mass * outer(step[a:b], step[a:]) for rows, (a, b) in moved]
+    high, low = (
+        mirror([getattr(x, part) for x in upper], edges) for part in ("high", "low")
+    )
+    rest = step[edges[-1] :]
+    mean = where(mass.high > 0, step + rough, 0.0)
+    return count, mass, mean, Wide(high, low), squares - mass * (rest * rest)
 
 
 def _rough_mean(blocks, weights, dtype):
@@ -290,6 +341,11 @@ def _spread_by_weight(weights):
 
 def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
     """The kernel of `pair_moments`: plain arrays of `dtype`, for use inside kernels."""
+    return widen(whole_moments(dtype, x, y, weights, narrow=narrow), dtype)
+
+
+def whole_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
+    """As `batch_moments`, but what is `Wide`, without float64, is so still."""
     d = x.shape[1]
     sums = _summarise(dtype, (x, y), weights, block_edges([d]), narrow)
     count, mass, mean, scatter, squares = sums
@@ -306,16 +362,20 @@ def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
 
 def batch_joint(dtype, embeddings, weights, *, narrow=False):
     """The kernel of `joint_moments`: count, mass, mean and scatter, for other kernels."""
+    return widen(_whole_joint(dtype, embeddings, weights, narrow=narrow), dtype)
+
+
+def _whole_joint(dtype, embeddings, weights, *, narrow=False):
     edges = block_edges([x.shape[1] for x in embeddings])
     return _summarise(dtype, embeddings, weights, edges, narrow)[:4]
 
 
-_pair_moments = in_float64(batch_moments, wide=True, static=("narrow",))
-_joint_moments = in_float64(batch_joint, wide=True, static=("narrow",))
+_pair_moments = in_float64(whole_moments, wide=True, static=("narrow",))
+_joint_moments = in_float64(_whole_joint, wide=True, static=("narrow",))
 
 
 def _merge_pair(dtype, a: PairMoments, b: PairMoments) -> PairMoments:
-    a, b = widen((a, b), dtype)
+    a, b = unrounded((a, b), dtype)
     mass, share, pull = _pull(a, b)
     dx, dy = b.mean_x - a.mean_x, b.mean_y - a.mean_y
     return PairMoments(
@@ -323,25 +383,25 @@ def _merge_pair(dtype, a: PairMoments, b: PairMoments) -> PairMoments:
         mass=mass,
         mean_x=a.mean_x + share * dx,
         mean_y=a.mean_y + share * dy,
-        xx=a.xx + b.xx + pull * jnp.outer(dx, dx),
-        xy=a.xy + b.xy + pull * jnp.outer(dx, dy),
-        yy=a.yy + b.yy + pull * dy**2,
+        xx=a.xx + b.xx + pull * outer(dx, dx),
+        xy=a.xy + b.xy + pull * outer(dx, dy),
+        yy=a.yy + b.yy + pull * (dy * dy),
     )
 
 
 def merge_joint(dtype, a: JointMoments, b: JointMoments) -> JointMoments:
     """The kernel of `merge`, for other kernels."""
-    a, b = widen((a, b), dtype)
+    a, b = unrounded((a, b), dtype)
     mass, share, pull = _pull(a, b)
     step = b.mean - a.mean
-    scatter = a.scatter + b.scatter + pull * jnp.outer(step, step)
+    scatter = a.scatter + b.scatter + pull * outer(step, step)
     count, mean = a.count + b.count, a.mean + share * step
     return JointMoments(count, mass, mean, scatter, a.dims, a.names)
 
 
 def _pull(a, b):
     mass = a.mass + b.mass
-    share = b.mass / jnp.where(mass > 0, mass, 1)
+    share = b.mass / where(mass > 0, mass, 1.0)
     return mass, share, a.mass * share
 
 

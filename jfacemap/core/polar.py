@@ -12,23 +12,39 @@ from jaxtyping import Array, Float
 
 from .branch import either
 from .linalg import matmul
+from .polar_products import by_products
+from .wide import is_wide, Wide
 
 
-def polar(c: Float[Array, "d k"], reflection: bool = False) -> Float[Array, "d k"]:
+def polar(c: Float[Array, "d k"] | Wide, reflection: bool = False) -> Float[Array, "d k"]:
     """The orthogonal factor of `c`; unless `reflection`, a square one has det +1.
 
     The sign is turned along the least singular direction, which costs least (Kabsch,
     1976; paper 000, eq. 3). Rectangular factors have no determinant, nor a sign to fix.
     Where `c` lacks rank the factor is not unique: null directions are completed by the
     singular vectors the decomposition returns, a deterministic choice.
+
+    By decompositions on a CPU, by products alone on accelerators. Of a `Wide` one by
+    products in as many digits, rounded to float32.
     """
     if c.shape[0] < c.shape[1]:
         return polar(c.T, reflection).T
+    if is_wide(c):
+        return _polar_wide(c, reflection)
     return _polar(c, reflection)
 
 
 @ft.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _polar(c, reflection):
+    return jax.lax.platform_dependent(
+        c,
+        cpu=ft.partial(by_decompositions, reflection=reflection),
+        default=ft.partial(by_products, reflection=reflection),
+    )
+
+
+def by_decompositions(c, reflection: bool):
+    """The polar factor of `c` (d, k), d >= k, by eigenvectors or singular vectors."""
     s, v = jnp.linalg.eigh(matmul(c.T, c))
     q, least = either(_is_steep, _by_singular_values, _by_eigenvectors)(c, s, v)
     if reflection or c.shape[0] != c.shape[1]:
@@ -91,3 +107,21 @@ def _inverse(s):
 
 
 _polar.defvjp(_forward, _backward)
+
+
+@ft.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _polar_wide(c, reflection):
+    return by_products(c, reflection)
+
+
+def _forward_wide(c, reflection):
+    q = _polar_wide(c, reflection)
+    return q, (c.high, q)
+
+
+def _backward_wide(reflection, saved, cotangent):
+    (slope,) = _backward(reflection, saved, cotangent)
+    return (Wide(slope, slope),)
+
+
+_polar_wide.defvjp(_forward_wide, _backward_wide)

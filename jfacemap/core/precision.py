@@ -8,48 +8,24 @@ and solved in float64 while rows and maps stay float32. Two obstacles, one tool 
   `in_float64` keeps the batching rule inside the scope (`custom_vmap`) and gives it a
   reverse mode (`custom_vjp`).
 - outside the scope a float64 array decays to float32 at the first `stack` or `sum`.
-  `Wide` carries 48 bits as a sum of two float32, which survives everything.
+  `Wide` (core/wide.py) carries 48 bits as two float32, which survives everything.
 
-A TPU has no float64: there the same kernel runs in float32, or a better suited one does.
+A TPU has no float64: there the same kernel runs in float32, or a better suited one does,
+and moments stay `Wide`, with products of core/split_products.py.
 """
 
 import functools as ft
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array
 
 from .mesh import laid_out, placed, Shards
+from .wide import is_wide, Wide
 
 
-class Wide(eqx.Module):
-    """The unevaluated sum `high + low`: twice the digits of its dtype.
-
-    `np.asarray(wide)` is the value in float64. `low` is None where `high` is float64.
-    """
-
-    high: Array
-    low: Array | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return self.high.shape
-
-    def __array__(self, dtype=None, copy=None):
-        value = np.array(self.high, np.float64)
-        if self.low is not None:
-            value += np.asarray(self.low, np.float64)
-        return value if dtype is None else value.astype(dtype)
-
-
-def zeros_wide(shape: tuple[int, ...], dtype) -> Wide:
-    """A `Wide` zero whose parts have `dtype`."""
-    low = None if jnp.dtype(dtype) == jnp.float64 else jnp.zeros(shape, dtype)
-    return Wide(jnp.zeros(shape, dtype), low)
+float64_platforms = ("cpu", "cuda", "rocm")
+"""Where there is float64."""
 
 
 def outer_dtype(*trees) -> jnp.dtype:
@@ -72,7 +48,15 @@ def widen(tree, dtype):
             return high + jax.lax.convert_element_type(leaf.low, dtype)
         return jax.lax.convert_element_type(leaf, dtype) if _is_float(leaf) else leaf
 
-    return jax.tree.map(convert, tree, is_leaf=_is_wide)
+    return jax.tree.map(convert, tree, is_leaf=is_wide)
+
+
+def unrounded(tree, dtype):
+    """As `widen` for float64; else each `Wide` as it is, for its own arithmetic."""
+    if dtype == jnp.float64:
+        return widen(tree, dtype)
+    keep = lambda leaf: leaf if is_wide(leaf) else widen(leaf, dtype)
+    return jax.tree.map(keep, tree, is_leaf=is_wide)
 
 
 def in_float64(kernel, *, wide: bool = False, without=None, static=()):
@@ -103,9 +87,8 @@ def in_float64(kernel, *, wide: bool = False, without=None, static=()):
         if outer == jnp.float64:
             return with_float64(*args)
         scoped = _differentiable(with_float64)
-        return jax.lax.platform_dependent(
-            *args, cpu=scoped, cuda=scoped, rocm=scoped, default=without_float64
-        )
+        each = dict.fromkeys(float64_platforms, scoped)
+        return jax.lax.platform_dependent(*args, **each, default=without_float64)
 
     def call(*args, shards: Shards | None = None, **options):
         args, found = laid_out(args)
@@ -155,17 +138,15 @@ def _narrow(tree, dtype):
 
 def _split(tree, dtype):
     def split(x):
+        if is_wide(x):
+            return x
         high = jax.lax.convert_element_type(x, dtype)
         if dtype == jnp.float64:
             return Wide(high, None)
         rest = x - jax.lax.convert_element_type(high, x.dtype)
         return Wide(high, jax.lax.convert_element_type(rest, dtype))
 
-    return jax.tree.map(split, tree)
-
-
-def _is_wide(x) -> bool:
-    return isinstance(x, Wide)
+    return jax.tree.map(split, tree, is_leaf=is_wide)
 
 
 def _is_float(x) -> bool:

@@ -1,5 +1,6 @@
 """All N x N maps among N models, from one joint statistic of one pass over the rows."""
 
+import functools as ft
 import warnings
 from collections.abc import Sequence
 
@@ -10,14 +11,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ..core.linalg import matmul
 from ..core.maps import AbstractMap, AffineMap, identity_map, LinearMap, RotationMap
 from ..core.moments import find_model, JointMoments
 from ..core.polar import polar
-from ..core.precision import in_float64, widen
+from ..core.precision import in_float64, unrounded
 from ..core.side_by_side import map_side_by_side
 from ..core.types import Numeric
-from .closed_form import as_ridge, solve_ridge
+from ..core.wide import is_wide, outer
+from .closed_form import as_ridge, bias_of, solve_ridge
 
 
 kinds = ("identity", "linear", "affine", "rotation")
@@ -46,7 +47,8 @@ def fit_all_pairs(
     one: `maps[j, i]` is exactly the transpose of `maps[i, j]`. The diagonal holds the
     self-maps: the identity, or for least squares of lacking rank or with a ridge, what
     that makes of it. `ridge` is for linear and affine maps. Warns, outside `jit`, of
-    models with fewer rows than dimensions, whose maps are of minimum norm.
+    models with fewer rows than dimensions, whose maps are of minimum norm. What maps are
+    to where there is no float64: `solve_linear`.
     """
     if kind not in kinds:
         raise ValueError(f"kind is one of {', '.join(kinds)}; got {kind!r}.")
@@ -86,32 +88,38 @@ def _warn_of_few_rows(joint, ridge, bias) -> None:
 
 def _least_squares_kernel(dtype, joint, ridge, centred):
     """Weights and biases, source by target; one program serves linear and affine maps."""
-    joint, ridge, centred = widen((joint, *map(jnp.asarray, (ridge, centred))), dtype)
+    given = (joint, *map(jnp.asarray, (ridge, centred)))
+    joint, ridge, centred = unrounded(given, dtype)
     mean, columns = joint.mean, joint.columns
-    products = joint.scatter + (1 - centred) * joint.mass * jnp.outer(mean, mean)
+    products = joint.scatter + (1 - centred) * joint.mass * outer(mean, mean)
     cut = lambda x: tuple(x[..., target] for target in columns)
 
     def row(source):
         weight = solve_ridge(products[source, source], products[source], ridge)
-        return cut(weight), cut(mean - matmul(mean[source], weight))
+        return cut(weight), cut(bias_of(weight, mean[source], mean))
 
     return tuple(zip(*map(row, columns), strict=True))
 
 
 def _rotations_kernel(dtype, joint):
     """The rotations above the diagonal, stacked by shape: {(d, k): (pairs, d, k)}."""
-    joint = widen(joint, dtype)
+    joint = unrounded(joint, dtype)
 
     def cross(pair):
         a, b = (joint.columns[i] for i in pair)
-        shift = joint.mass * jnp.outer(joint.mean[a], joint.mean[b])
+        shift = joint.mass * outer(joint.mean[a], joint.mean[b])
         return joint.scatter[a, b] + shift
 
+    def polars(pairs):
+        stack = jax.tree.map(lambda *x: jnp.stack(x), *map(cross, pairs))
+        if is_wide(stack):
+            return jax.vmap(polar)(stack)
+        return jax.lax.platform_dependent(
+            stack, cpu=ft.partial(map_side_by_side, polar), default=jax.vmap(polar)
+        )
+
     groups = _pairs_by_shape(joint.dims)
-    return {
-        shape: map_side_by_side(polar, jnp.stack([cross(pair) for pair in pairs]))
-        for shape, pairs in groups.items()
-    }
+    return {shape: polars(pairs) for shape, pairs in groups.items()}
 
 
 def _pairs_by_shape(dims: Sequence[int]) -> dict[tuple[int, int], list]:

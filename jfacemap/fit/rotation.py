@@ -11,9 +11,9 @@ from jaxtyping import Float
 from ..core.factor import PairFactor
 from ..core.linalg import matmul
 from ..core.maps import RotationMap, SimilarityMap
-from ..core.moments import as_rows, batch_moments, PairMoments
+from ..core.moments import as_rows, PairMoments, whole_moments
 from ..core.polar import polar
-from ..core.precision import in_float64, widen
+from ..core.precision import in_float64, unrounded, widen
 from ..core.types import Numeric
 from .closed_form import check_pair, uncentred
 
@@ -86,7 +86,7 @@ def _check(x, y, weights):
 
 
 def _moments(dtype, m) -> PairMoments:
-    m = widen(m, dtype)
+    m = unrounded(m, dtype)
     return m.moments if isinstance(m, PairFactor) else m
 
 
@@ -98,6 +98,7 @@ def _rotation(dtype, m, *, reflection) -> RotationMap:
 def _similarity(dtype, m, *, reflection) -> SimilarityMap:
     m = _moments(dtype, m)
     rotation = polar(m.xy, reflection)
+    m = widen(m, dtype)
     # For d > k the source loses the directions R drops; their energy is not scaled.
     kept = jnp.sum(rotation * matmul(m.xx, rotation))
     # Rows that are all equal leave the rounding of their mean, not a spread.
@@ -109,7 +110,7 @@ def _similarity(dtype, m, *, reflection) -> SimilarityMap:
 
 def _fit(solve):
     def kernel(dtype, x, y, weights, *, reflection):
-        return solve(dtype, batch_moments(dtype, x, y, weights), reflection=reflection)
+        return solve(dtype, whole_moments(dtype, x, y, weights), reflection=reflection)
 
     return in_float64(kernel, static=("reflection",))
 

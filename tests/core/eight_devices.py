@@ -11,9 +11,10 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jfacemap as jfm
 from benchmarks.predict import numbers_summed
+from jfacemap.core import precision
 from jfacemap.core.cost import read_collectives
 from jfacemap.core.mesh_rows import MeshRows
-from jfacemap.core.precision import Wide
+from jfacemap.core.wide import Wide
 
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -294,3 +295,12 @@ def fields():
     for metric in ("cosine", "euclidean"):
         apart = lambda x, m=metric: jfm.class_distances(x, np.arange(1200) // 4, metric=m)
         check(f"class distances, {metric}", apart, p, most=most)
+
+
+def without_float64():
+    """Sums of two float32 lose nothing on the way: three parts of 16 bits, exact."""
+    precision.float64_platforms = ()
+    joint = lambda *a: jfm.joint_moments(a[:2], *a[2:])
+    check("joint", joint, x, y, w, rtol=1e-12, most=2 * square(12, 8))
+    true = np.cov(np.hstack([x, y]).T, aweights=w, ddof=0) * w.sum(dtype=np.float64)
+    close(joint(*map(put, (x, y, w))).scatter, true, 1e-12)

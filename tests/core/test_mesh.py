@@ -11,7 +11,7 @@ from ..processes import finish, start
 
 parts = (
     "statistics odd_numbers default_axes fits where_arrays_do_not_know pooling judgement "
-    "comparisons probes fields"
+    "comparisons probes fields without_float64"
 ).split()
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import jfacemap as jfm
-from jfacemap.core.precision import Wide
 from jfacemap.core.rows import RowSource
+from jfacemap.core.wide import Wide
 from jfacemap.data.arrays import InputError
 from jfacemap.data.store import EmbeddingStore
 
