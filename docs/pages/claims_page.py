@@ -9,7 +9,7 @@ opening = """\
 
 Written from `experiments/ledger`, where the functions are. `python -m experiments.claims`
 reads runs of the experiments and says which of these hold, on which data, and with what
-value.
+value: [of full runs](verdicts.md).
 """
 
 

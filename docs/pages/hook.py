@@ -28,7 +28,7 @@ def on_config(config):
     config.nav = [
         {"Home": "index.md"},
         {"Tutorials": tutorial_pages.paths()},
-        {"From paper to function": ["papers.md", "claims.md"]},
+        {"From paper to function": ["papers.md", "claims.md", "verdicts.md"]},
         {"Experiments": [*experiment_pages.paths(), "findings.md"]},
         {"API": ["api.md", *api_pages.paths()]},
         {"Benchmarks": ["benchmarks.md", "scaling.md"]},
