@@ -13,6 +13,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from ..core.maps import AbstractMap
@@ -82,9 +83,15 @@ def fit_gradient(
     float32. Rows of zero weight may be NaN. NaN elsewhere makes the losses and the map NaN.
     Compiled once for each `loss` and `optimizer` object: make them once for many calls, or
     `eqx.filter_vmap` over arrays, learning rates included (`optax.adam(rate)` of a traced
-    rate). Raises `ValueError` on shapes that do not match.
+    rate). Raises `ValueError` on shapes that do not match, where no row is left to fit or
+    none is held out, and for a loss that is no function.
     """
     _check_numbers(steps, batch_size, check_every, patience)
+    if not callable(loss):
+        raise ValueError(
+            f"loss is a function (guess, target) -> (n,), such as jfm.losses.cosine: one "
+            f"of jfm.losses or your own; got {loss!r}."
+        )
     optimizer = _default(steps) if optimizer is None else optimizer
     if isinstance(x, RowSource) or isinstance(y, RowSource):
         from .gradient_source import fit_source
@@ -96,6 +103,7 @@ def fit_gradient(
     data = as_data(x, y, weights, labels)
     init = as_start(init, data)
     data, judge = part(data, held_out, init)
+    check_used(data, "fit: held_out and weights of 0 leave none")
     if judge is not None and steps % check_every:
         raise ValueError(f"steps {steps} is no multiple of check_every {check_every}.")
     given = key, data, judge, init, loss, optimizer
@@ -105,14 +113,30 @@ def fit_gradient(
 def as_data(x, y, weights, labels=None) -> Data:
     """Rows in one dtype; `ValueError` unless they pair up."""
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
-    if labels is not None and jnp.shape(labels) != x.shape[:1]:
-        raise ValueError(f"labels has one for each of {len(x)} rows: {jnp.shape(labels)}.")
+    check_labels(labels, len(x))
     dtype = outer_dtype(x, y)
     x, y = (jnp.asarray(rows, dtype) for rows in (x, y))
     if weights is not None:
         weights = jnp.asarray(weights, dtype)
         x, y = (jnp.where(weights[:, None] != 0, rows, 0) for rows in (x, y))
     return Data(x, y, weights, None if labels is None else jnp.asarray(labels))
+
+
+def check_labels(labels, n: int) -> None:
+    """`ValueError` unless there are none, or one for each of n rows."""
+    if labels is not None and jnp.shape(labels) != (n,):
+        raise ValueError(f"labels has one for each of {n} rows: {jnp.shape(labels)}.")
+
+
+def check_used(data: Data, what: str) -> None:
+    """`ValueError` if it is known already that no row counts: the mean loss is 0 / 0."""
+    w = data.weights
+    if isinstance(w, Tracer):
+        return
+    with jax.ensure_compile_time_eval():
+        some = len(data.x) > 0 and (w is None or bool(jnp.any(w != 0)))
+    if not some:
+        raise ValueError(f"There is no row to {what}.")
 
 
 def part(data: Data, held_out, init: AbstractMap) -> tuple[Data, Data | None]:
@@ -127,7 +151,9 @@ def part(data: Data, held_out, init: AbstractMap) -> tuple[Data, Data | None]:
     w = jnp.ones(len(data.x), data.x.dtype) if data.weights is None else data.weights
     fit, look = jnp.where(held_out, 0, w), jnp.where(held_out, w, 0)
     with_weights = lambda w: Data(data.x, data.y, w, data.labels)
-    return with_weights(fit), with_weights(look)
+    judge = with_weights(look)
+    check_used(judge, "look at: held_out has none of any weight")
+    return with_weights(fit), judge
 
 
 def as_judge(held_out: tuple | None, init: AbstractMap) -> Data | None:
@@ -137,6 +163,7 @@ def as_judge(held_out: tuple | None, init: AbstractMap) -> Data | None:
     x, y, *labels = held_out
     judge = as_data(x, y, None, labels[0] if labels else None)
     as_start(init, judge)
+    check_used(judge, "look at: held_out is empty")
     return judge
 
 

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..core.maps import AbstractMap
+from ..core.moments import check_signs
 from ..core.rows import as_rows, RowSource
 from ..core.same_images import check_same_images
 from .descent import begin, Data, descend, miss
-from .gradient import as_data, as_judge, as_start, GradientFit
+from .gradient import as_data, as_judge, as_start, check_labels, GradientFit
 
 
 buffer_rows = 2**16
@@ -42,6 +43,8 @@ def fit_source(
     if x.shape[0] != y.shape[0] or not x.shape[0]:
         raise ValueError(f"Rows must pair up: x has shape {x.shape} and y {y.shape}.")
     check_same_images({"x": x, "y": y})
+    weights = _check_weights(weights, x.shape[0])
+    check_labels(labels, x.shape[0])
     if batch_size is None:
         raise ValueError("Rows of a source are read a part at a time: pass batch_size=.")
     judge = as_judge(held_out, init)
@@ -74,6 +77,19 @@ def fit_source(
     dtype = jax.tree.leaves(best)[0].dtype
     at = jnp.asarray(best_at, jnp.int32)
     return GradientFit(best, jnp.asarray(trace, dtype), checks, at)
+
+
+def _check_weights(weights, n: int) -> np.ndarray | None:
+    """Those of all n rows on the host, before any is read; `ValueError` as of arrays."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights)
+    if weights.shape != (n,):
+        raise ValueError(f"weights must be ({n},) for {n} rows, got {weights.shape}.")
+    check_signs(weights)
+    if not weights.any():
+        raise ValueError("There is no row to fit: weights of 0 leave none.")
+    return weights
 
 
 _descend = eqx.filter_jit(descend)

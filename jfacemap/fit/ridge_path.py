@@ -69,12 +69,14 @@ class RidgePath(eqx.Module):
         """Where the largest ridge is that is within a standard error of the least error.
 
         The standard error is that of the mean over folds (Hastie, Tibshirani & Friedman,
-        2009, section 7.10): a choice for caution, `maps` has its map.
+        2009, section 7.10): a choice for caution, `maps` has its map. Folds without
+        weight do not count; of one fold alone there is none, and this is `best`.
         """
         least = where_least(self.error)
-        slack = jnp.std(self.fold_error[:, least], ddof=1)
-        slack = slack / jnp.sqrt(jnp.asarray(self.fold_error.shape[0], slack.dtype))
-        near = self.error <= self.error[least] + slack
+        errors = self.fold_error[:, least]
+        folds = jnp.sum(~jnp.isnan(errors)).astype(errors.dtype)
+        noise = jnp.nanstd(errors, ddof=1) / jnp.sqrt(folds)
+        near = self.error <= self.error[least] + jnp.where(folds > 1, noise, 0)
         return jnp.argmax(jnp.where(near, self.ridges, -1)).astype(jnp.int32)
 
 

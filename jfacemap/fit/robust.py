@@ -12,6 +12,8 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from ..core.factor import pair_factor
@@ -94,7 +96,8 @@ def fit_robust(
     no loss can tell them apart: choose a rotation or a ridge. NaN in a used row makes the
     map NaN. Numbers are traced; jits and vmaps, but has no reverse-mode gradient, because
     it stops by value.
-    Raises `ValueError` for another kind or loss.
+    Raises `ValueError` for another kind or loss, a ridge of a kind that takes none, or no
+    step.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     if kind not in solves or loss not in losses:
@@ -106,9 +109,19 @@ def fit_robust(
         raise ValueError(f"keep is the share of pairs fitted, above 0 up to 1; got {keep}.")
     if isinstance(threshold, float | int) and not threshold > 0:
         raise ValueError(f"threshold is in median residuals, above 0; got {threshold}.")
+    _check_ridge_and_steps(kind, ridge, steps)
     numbers = tuple(map(float_or_array, (threshold, keep, tolerance)))
     given = x, y, weights, as_ridge(ridge), numbers, jnp.asarray(steps, jnp.int32)
     return _fit(*given, kind=kind, loss=loss)
+
+
+def _check_ridge_and_steps(kind, ridge, steps) -> None:
+    """Of what is known already: traced numbers pass."""
+    has_ridge = not isinstance(ridge, Tracer) and np.any(np.asarray(ridge) > 0)
+    if has_ridge and kind not in ("linear", "affine"):
+        raise ValueError(f"A {kind} takes no ridge: pass ridge=0; got {ridge}.")
+    if not isinstance(steps, Tracer) and np.any(np.asarray(steps) < 1):
+        raise ValueError(f"steps is at least 1; got {steps}.")
 
 
 def float_or_array(number):

@@ -51,8 +51,14 @@ class Ladder(eqx.Module):
 
     @property
     def best(self) -> str:
-        """The family of least mean error."""
-        return self.families[int(np.argmin(self.error.mean(axis=1)))]
+        """The family of least mean error; a family whose error is NaN is not it.
+
+        Raises `ValueError` if all are NaN.
+        """
+        mean = self.error.mean(axis=1)
+        if np.isnan(mean).all():
+            raise ValueError("The error of every family is NaN: is there NaN in the rows?")
+        return self.families[int(np.nanargmin(mean))]
 
     @property
     def supported(self) -> str:
@@ -115,8 +121,9 @@ def map_ladder(
       that.
     - `progress`: called with fits done and their number.
 
-    Rows are summed once for all but the network. Raises `ValueError` for unknown families,
-    or folds that cannot be: three are needed to choose among two.
+    Rows are summed once for all but the network; those of zero weight may be NaN. Raises
+    `ValueError` for unknown families, or folds that cannot be: three are needed to choose
+    among two, each with weight.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     unknown = [name for name in families if name not in _ladder]
@@ -127,6 +134,9 @@ def map_ladder(
     if number < 3:
         raise ValueError(f"A ladder takes three folds or more; got {number}.")
     w = np.ones(len(fold), np.float32) if weights is None else np.asarray(weights)
+    empty = np.flatnonzero(np.bincount(fold, w) == 0)
+    if len(empty):
+        raise ValueError(f"Each fold needs rows of weight; none in {empty.tolist()}.")
     rows = Rows(key, x, y, w, fold, group_moments(x, y, fold, weights))
     path = ft.cache(lambda k: solve_ridge_path(rows.apart(k), ridges))
     tools = Tools(path, ranks, hidden, steps, batch_size)
@@ -202,7 +212,9 @@ def _mlp(rows: Rows, tools: Tools, k: int):
     start, batches = jax.random.split(jax.random.fold_in(rows.key, k + 1))
     judge = (k + 1) % (int(rows.fold.max()) + 1)
     base = solve_affine(rows.without(k, judge), ridge=tools.path(k).ridge)
-    length = np.sqrt(np.average(np.sum(np.square(rows.x), axis=1), weights=rows.weights))
+    used = rows.weights > 0  # the others may be NaN
+    square = np.sum(np.square(np.asarray(rows.x)[used]), axis=1)
+    length = np.sqrt(np.average(square, weights=rows.weights[used]))
     init = mlp_map(start, base, tools.hidden, length=jnp.asarray(length, jnp.float32))
     fit = fit_gradient(
         batches,

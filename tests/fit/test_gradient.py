@@ -207,5 +207,45 @@ def test_bad_input():
         jfm.fit_gradient(key, x, y, init=nothing, labels=np.arange(5))
     with pytest.raises(ValueError, match="Rows must pair up"):
         jfm.fit_gradient(key, ArrayRows(x), ArrayRows(y[:5]), init=nothing, batch_size=2)
+    with pytest.raises(ValueError, match=r"one of jfm\.losses .* got 'cosine'"):
+        jfm.fit_gradient(key, x, y, init=nothing, loss="cosine")
     with pytest.raises(ValueError, match="at least one unit"):
         jfm.mlp_map(key, nothing, 0)
+
+
+def test_some_row_is_fitted_and_some_held_out():
+    fit = lambda **given: jfm.fit_gradient(key, x, y, init=nothing, **given)
+    none, half = np.zeros(60, np.float32), np.arange(60) < 30
+    with pytest.raises(ValueError, match="no row to fit"):
+        fit(weights=none)
+    with pytest.raises(ValueError, match="no row to fit"):
+        fit(held_out=np.ones(60, bool))
+    with pytest.raises(ValueError, match="no row to fit"):
+        fit(held_out=half, weights=np.float32(half))
+    with pytest.raises(ValueError, match="no row to look at: held_out has none"):
+        fit(held_out=np.zeros(60, bool))
+    with pytest.raises(ValueError, match="no row to look at: held_out has none"):
+        fit(held_out=half, weights=np.float32(~half))
+    with pytest.raises(ValueError, match="no row to look at: held_out is empty"):
+        fit(held_out=(x[:0], y[:0]))
+    # What is traced is not known yet.
+    traced = jax.jit(lambda w: fit(weights=w, steps=1).losses)
+    assert np.isnan(traced(none)).all() and np.isfinite(traced(none + 1)).all()
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_all_of_a_source_is_checked_before_any_is_read(monkeypatch):
+    monkeypatch.setattr("jfacemap.fit.gradient_source.buffer_rows", 20)
+    source = ArrayRows(x), ArrayRows(y)
+    fit = lambda **given: jfm.fit_gradient(
+        key, *source, init=nothing, batch_size=5, steps=1, **given
+    )
+    ones = np.ones(90, np.float32)  # its first buffer has as many as it needs
+    with pytest.raises(ValueError, match=r"weights must be \(60,\) for 60 rows, got \(90"):
+        fit(weights=ones)
+    with pytest.raises(ValueError, match=r"labels has one for each of 60 rows: \(90,\)"):
+        fit(labels=np.arange(90))
+    with pytest.raises(ValueError, match="no row to fit"):
+        fit(weights=0 * ones[:60])
+    with pytest.raises(ValueError, match="must not be negative"):
+        fit(weights=np.float32(np.arange(60) < 50) * 2 - 1)

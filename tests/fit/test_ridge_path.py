@@ -148,6 +148,18 @@ def test_caution_takes_the_largest_ridge_within_a_standard_error(getkey):
     assert ours.simplest == near.max() >= ours.best
 
 
+def test_caution_passes_over_folds_without_weight(getkey):
+    x, y, _ = random_pairs(getkey)
+    w = np.ones(40, np.float32)
+    w[:8] = 0
+    ours = jfm.fit_ridge_path(x, y, weights=w)
+    assert np.isnan(ours.fold_error[0]).all() and np.isfinite(ours.fold_error[1:]).all()
+    rest = jfm.fit_ridge_path(x[8:], y[8:], ours.ridges, folds=4)
+    assert ours.simplest == rest.simplest > ours.best
+    alone = eqx.tree_at(lambda p: p.fold_error, ours, ours.fold_error.at[1:4].set(jnp.nan))
+    assert alone.simplest == ours.best
+
+
 @pytest.mark.usefixtures("unchecked_types")
 def test_bad_input(getkey):
     x, y, _ = random_pairs(getkey)

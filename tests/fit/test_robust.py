@@ -155,3 +155,9 @@ def test_bad_input(getkey):
         jfm.fit_robust(x, y, keep=0)
     with pytest.raises(ValueError, match="in median residuals"):
         jfm.fit_robust(x, y, threshold=-1.0)
+    for kind in ("rotation", "similarity"):
+        with pytest.raises(ValueError, match=f"A {kind} takes no ridge"):
+            jfm.fit_robust(x, y, kind=kind, ridge=0.1)
+    for steps in (0, np.int32(-1)):
+        with pytest.raises(ValueError, match="steps is at least 1; got"):
+            jfm.fit_robust(x, y, steps=steps)

@@ -4,7 +4,7 @@ import pytest
 
 import jfacemap as jfm
 from jfacemap.plot.ladder import plot_ladder
-from jfacemap.study.ladder import families
+from jfacemap.study.ladder import families, Ladder
 
 from ..helpers import least_squares, relative_error
 
@@ -78,3 +78,26 @@ def test_bad_input():
         jfm.map_ladder(key, x, y, families=("spline",))
     with pytest.raises(ValueError, match="three folds or more; got 2"):
         jfm.map_ladder(key, x, y, folds=2, groups=who)
+    w = np.float32(np.arange(60) >= 20)  # nothing is left of the first of three folds
+    with pytest.raises(ValueError, match=r"rows of weight; none in \[0\]"):
+        jfm.map_ladder(key, x, y, folds=3, weights=w)
+
+
+def test_a_row_of_no_weight_may_be_nan():
+    x, y, who = pairs("affine")
+    w = np.float32(np.arange(60) != 7)
+    bad = x.copy()
+    bad[7] = np.nan
+    chosen = {"folds": 3, "groups": who, "weights": w, "families": ("affine", "mlp")}
+    ours, theirs = (jfm.map_ladder(key, a, y, steps=10, **chosen) for a in (bad, x))
+    assert np.isfinite(ours.error).all()
+    np.testing.assert_allclose(ours.error, theirs.error, rtol=1e-5)
+
+
+def test_a_family_that_failed_is_neither_best_nor_supported():
+    error = np.array([[np.nan, 0.1, 0.1], [0.5, 0.6, 0.7], [0.2, 0.3, 0.4]])
+    ladder = Ladder(error, error, (), {}, ("identity", "rotation", "affine"))
+    assert ladder.best == ladder.supported == "affine"
+    broken = Ladder(error * np.nan, error, (), {}, ladder.families)
+    with pytest.raises(ValueError, match="error of every family is NaN"):
+        _ = broken.best

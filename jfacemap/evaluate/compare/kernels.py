@@ -17,8 +17,12 @@ def linear_cka(joint: JointMoments) -> Float[Array, "N N"]:
 
     Kornblith, Norouzi, Lee & Hinton (2019), eq. 3. From 0 to 1; biased upwards where rows
     are not many more than dimensions: see `debiased_cka`. NaN for a model whose rows are
-    all equal.
+    all equal. Raises `ValueError` for what is not `jfm.joint_moments`.
     """
+    if not isinstance(joint, JointMoments):
+        raise ValueError(
+            f"linear_cka takes jfm.joint_moments of the models; got {_kind(joint)}."
+        )
     return _linear_cka(joint)
 
 
@@ -29,8 +33,10 @@ def debiased_cka(moments: EnergyMoments) -> Float[Array, "N N"]:
     + \frac{\mathrm{tr} S_{aa}\, \mathrm{tr} S_{bb}}{(n - 1)(n - 2)}$, and CKA is
     $\mathrm{HSIC}_{ab} / \sqrt{\mathrm{HSIC}_{aa} \mathrm{HSIC}_{bb}}$. 0 on average for
     spaces that share nothing, and so at times below 0. NaN for fewer than 4 rows, or a
-    model whose own estimate is not above 0.
+    model whose own estimate is not above 0. Raises `ValueError` for what is not
+    `compare.energy_moments`.
     """
+    _check_energies(moments, "debiased_cka")
     return _debiased_cka(moments)
 
 
@@ -42,9 +48,21 @@ def rsa(moments: EnergyMoments) -> Float[Array, "N N"]:
     $\sum_{ij} d_a d_b = 2 n \sum e_a e_b + 2\, \mathrm{tr} S_{aa}\, \mathrm{tr} S_{bb}
     + 4 \|S_{ab}\|_F^2$. On unit rows distances are $2 - 2 \cos$, so that this is the
     correlation of cosines. From -1 to 1; NaN where all distances are equal. Ranks of
-    cosines: `rank_rsa`.
+    cosines: `rank_rsa`. Raises `ValueError` for what is not `compare.energy_moments`.
     """
+    _check_energies(moments, "rsa")
     return _rsa(moments)
+
+
+def _kind(given) -> str:
+    return type(given).__name__
+
+
+def _check_energies(moments, name: str) -> None:
+    if not isinstance(moments, EnergyMoments):
+        raise ValueError(
+            f"{name} takes compare.energy_moments of the models; got {_kind(moments)}."
+        )
 
 
 def _squares(joint: JointMoments):

@@ -169,3 +169,9 @@ def test_says_what_is_wrong(unchecked_types):
         compare.classical_mds(np.ones((5, 5), np.float32), 6)
     with pytest.raises(ValueError, match=r"table \(N, N\); got \(5, 4\)"):
         compare.classical_mds(np.ones((5, 4), np.float32))
+    with pytest.raises(ValueError, match=r"takes jfm\.joint_moments .* got EnergyMoments"):
+        compare.linear_cka(energy)
+    for index in (compare.debiased_cka, compare.rsa):
+        for wrong, kind in ((joint, "JointMoments"), (spaces, "list")):
+            with pytest.raises(ValueError, match=rf"compare\.energy_moments .* got {kind}"):
+                index(wrong)
