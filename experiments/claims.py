@@ -138,9 +138,9 @@ def page(lines: list[Line]) -> str:
     out = [
         "# Ledger of claims",
         "",
-        "Written by `python -m experiments.claims --page docs/verdicts.md`: what the papers "
-        "say, in our words, and what was found here. A verdict is about the data named, "
-        "not about the paper's own.",
+        "Written by `python -m experiments.claims --page docs/verdicts.md`: what the "
+        "papers say, in our words, and what was found here. A verdict is about the data "
+        "named, not about the paper's own.",
         "",
         f"{len(lines)} claims: {summary}.",
         "",
