@@ -36,8 +36,10 @@ def fit_source(
 ) -> GradientFit:
     """`fit_gradient` of row sources: as many steps in each buffer as it has batches.
 
-    Held-out pairs are looked at after each buffer. Pairs of buffers and steps are the same
-    each time, so that a fit is of its key alone.
+    By weight, as batches of all rows would be drawn: a buffer of twice the mean weight has
+    twice the steps, one of none is passed over, any other has at least one. Held-out pairs
+    are looked at after each buffer. Pairs of buffers and steps are the same each time, so
+    that a fit is of its key alone.
     """
     x, y = as_rows(x), as_rows(y)
     if x.shape[0] != y.shape[0] or not x.shape[0]:
@@ -48,6 +50,7 @@ def fit_source(
     if batch_size is None:
         raise ValueError("Rows of a source are read a part at a time: pass batch_size=.")
     judge = as_judge(held_out, init)
+    mean_weight = 1.0 if weights is None else np.mean(weights, dtype=float)
     state, losses, seen = None, [], []
     best, least, best_at, waited, done = init, np.inf, 0, 0, 0
     look = eqx.filter_jit(miss)
@@ -58,7 +61,9 @@ def fit_source(
             if judge is not None:
                 least = float(look(init, judge, loss))
                 seen.append(least)
-        count = min(max(1, len(data.x) // batch_size), steps - done)
+        count = min(_steps_of(data, mean_weight, batch_size), steps - done)
+        if not count:
+            continue
         keys = jax.random.split(jax.random.fold_in(key, i), count)
         state, new = _descend(keys, state, data, loss, optimizer, batch_size)
         losses.append(np.asarray(new))
@@ -90,6 +95,15 @@ def _check_weights(weights, n: int) -> np.ndarray | None:
     if not weights.any():
         raise ValueError("There is no row to fit: weights of 0 leave none.")
     return weights
+
+
+def _steps_of(data: Data, mean_weight: float, batch_size: int) -> int:
+    """Batches of a buffer, whose rows count by their weight."""
+    if data.weights is None:
+        return max(1, len(data.x) // batch_size)
+    mass = np.sum(np.asarray(data.weights), dtype=float) / mean_weight
+    # Float32 weights that are all equal add up to whole rows but for rounding.
+    return max(1, int(mass + 1e-3) // batch_size) if mass > 0 else 0
 
 
 _descend = eqx.filter_jit(descend)

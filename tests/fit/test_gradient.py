@@ -249,3 +249,18 @@ def test_all_of_a_source_is_checked_before_any_is_read(monkeypatch):
         fit(weights=0 * ones[:60])
     with pytest.raises(ValueError, match="must not be negative"):
         fit(weights=np.float32(np.arange(60) < 50) * 2 - 1)
+
+
+def test_buffers_of_a_source_count_by_weight(monkeypatch):
+    """Two buffers that want different maps meet where all rows' weights have it."""
+    monkeypatch.setattr("jfacemap.fit.gradient_source.buffer_rows", 40)
+    one = np.ones((80, 1), np.float32)
+    target = np.float32(np.arange(80) < 40)[:, None]  # 1 in the first buffer, then 0
+    start = jfm.LinearMap(jnp.zeros((1, 1)))
+    options = {"optimizer": optax.sgd(0.01), "steps": 200, "batch_size": 4}
+    source = ArrayRows(one), ArrayRows(target)
+    fit = lambda w: jfm.fit_gradient(key, *source, init=start, weights=w, **options)
+    first = np.float32(target[:, 0])
+    weights = 0.1 + 0 * first, 1 + 3 * first, first, 1 - first
+    for w, mean in zip(weights, (0.5, 0.8, 1, 0), strict=True):
+        np.testing.assert_allclose(fit(w).map.weight, mean, atol=0.1)
