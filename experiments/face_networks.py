@@ -57,10 +57,8 @@ def network_signs(folder: pathlib.Path, images, landmarks) -> dict[str, np.ndarr
                 found = f.batched(jnp.asarray(faces))
                 outputs.append(found if isinstance(found, dict) else {"": found})
                 progress(min(start + at_once, len(images)), len(images))
-        join = lambda key, parts=outputs: np.concatenate(
-            [np.asarray(o[key]) for o in parts]
-        )
-        values = reader.decode({key: join(key) for key in outputs[0]})
+        parts = {key: [np.asarray(o[key]) for o in outputs] for key in outputs[0]}
+        values = reader.decode({key: np.concatenate(p) for key, p in parts.items()})
         signs |= {n: np.float32(v) for n, v in zip(reader.names, values, strict=True)}
     return signs
 
@@ -71,7 +69,7 @@ def cut_faces(images, landmarks, reader: Reader) -> np.ndarray:
         (crop(image, points, reader.more, reader.size) - reader.mean) / reader.std
         for image, points in zip(images, landmarks, strict=True)
     ]
-    return np.float32(faces).transpose(0, 3, 1, 2)
+    return np.asarray(faces, np.float32).transpose(0, 3, 1, 2)
 
 
 def angles(outputs) -> list[np.ndarray]:

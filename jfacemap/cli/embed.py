@@ -134,9 +134,9 @@ def run(c: Options) -> None:
 def _preprocess(c: Options, f) -> str | Preprocess:
     """The family by name, or, if a size is given, with that and what the model declares."""
     family = preset(c.preprocess)
-    known = len(f.inputs) == 1 and f.inputs[0].dims is not None
-    wanted = declared(family, f.inputs[0].dims) if known else family
-    own = known and declared(Preprocess(), f.inputs[0].dims).size
+    dims = f.inputs[0].dims if len(f.inputs) == 1 else None
+    wanted = family if dims is None else declared(family, dims)
+    own = None if dims is None else declared(Preprocess(), dims).size
     if own and c.size not in (None, own):
         raise InputError(
             f"{c.model.name} takes images of {own[0]} x {own[1]} pixels alone: leave "
