@@ -36,8 +36,6 @@ core/test_moments.py::test_chunks_add_up
 core/test_moments.py::test_joint_merges_and_vmaps
 core/test_moments.py::test_merge_is_associative_commutative_and_equals_the_whole
 core/test_mesh.py::test_eight_devices[without_float64
-core/test_polar_products.py::test_a_proper_rotation
-core/test_polar_products.py::test_a_wide_one_has_the_slope
 core/test_polar_products.py::test_rotations
 core/test_precision.py::test_gradient
 core/test_precision.py::test_value[fit_affine
@@ -46,13 +44,10 @@ core/test_precision.py::test_value[fit_rotation
 core/test_precision.py::test_value[fit_similarity
 core/test_precision.py::test_value[merge
 core/test_precision.py::test_value[solve_linear
-core/test_split_products.py::test_columns
-core/test_split_products.py::test_long_rows
 core/test_split_products.py::test_merged
-core/test_split_products.py::test_moments
-core/test_split_products.py::test_nothing
 core/test_split_products.py::test_vmap
-core/test_wide_solve.py
+core/test_wide_solve.py::test_maps
+core/test_wide_solve.py::test_the_slope
 data/test_simulate.py::test_a_better_model_verifies_better_and_a_map_carries_over
 data/test_simulate.py::test_one_key_one_world
 data/test_simulate.py::test_rows_are_the_same_however_they_are_cut

@@ -283,7 +283,7 @@ def _summarise_wide(blocks, weights, edges, narrow):
         z = as_wide(z) - rough[None]
         if w is None:
             count = jnp.full((), z.shape[0], jnp.float32)
-            roots = as_wide(jnp.ones((z.shape[0], 1)))
+            roots = as_wide(jnp.ones((z.shape[0], 1), jnp.float32))
         else:
             w = widen(w, jnp.float32)
             w = jnp.where(w != 0, w, 0)[:, None]

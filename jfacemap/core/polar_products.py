@@ -93,8 +93,10 @@ def _turn(q, c):
     least = v[:, :1]
     if is_wide(h):
         h = (h + h.T) * 0.5
-        for _ in range(2):  # small eigenvalues are rounding in float32: inverse iteration
-            v, _ = jnp.linalg.qr(solve_wide(h, as_wide(v[:, :4])))
+        # Small eigenvalues are rounding in float32: inverse iteration, on many at once,
+        # as those next to the least may be close to it.
+        step = lambda _, v: jnp.linalg.qr(solve_wide(h, as_wide(v)))[0]
+        v = jax.lax.fori_loop(0, 4, step, v[:, :32])
         ritz = product(as_wide(v.T), product(h, as_wide(v))).high
         least = matmul(v, jnp.linalg.eigh(ritz)[1][:, :1])
     return q - 2 * matmul(matmul(q, least), least.T)

@@ -109,18 +109,22 @@ def _over_pairs(multiply: Callable, a: list[Array], b: list[Array]) -> Wide:
     term = lambda pairs: multiply(
         jnp.concatenate([a[i] for i, _ in pairs]), jnp.concatenate([b[j] for _, j in pairs])
     )
-    terms = (as_wide(term(pairs) * 2.0 ** (-8 * sum(pairs[0]))) for pairs in groups[::-1])
-    return ft.reduce(Wide.__add__, terms)
+    terms = jnp.stack([term(pairs) * 2.0 ** (-8 * sum(pairs[0])) for pairs in groups[::-1]])
+    # A loop, not written out: fused, a sum would be computed anew for each of its uses.
+    plus = lambda total, term: (total + as_wide(term), None)
+    return jax.lax.scan(plus, as_wide(terms[0]), terms[1:])[0]
 
 
 def _slices(x: Wide, inverse: Array, number: int, width: int = 8) -> list[Array]:
     """Integers up to `2^(width - 1)`: the digits of `inverse x`, which is below 1."""
-    high, low = (part * inverse * 2.0 ** (width - 1) for part in (x.high, x.low))
-    found = []
-    for _ in range(number):
-        found.append(jnp.round(high))
-        high, low = (2.0**width * part for part in two_sum(high - found[-1], low))
-    return found
+
+    def cut(rest, _):
+        high, low = rest
+        whole = jnp.round(high)
+        return tuple(2.0**width * part for part in two_sum(high - whole, low)), whole
+
+    first = tuple(part * inverse * 2.0 ** (width - 1) for part in (x.high, x.low))
+    return list(jax.lax.scan(cut, first, length=number)[1])
 
 
 def power_above(x: Array) -> tuple[Array, Array]:

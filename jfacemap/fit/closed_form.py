@@ -72,12 +72,15 @@ def solve_linear(
 
     From a factor of float32 rows to a relative error of some 3 eps condition of the rows
     (eps 6e-8: 2e-3 at condition 1e4), from moments to eps. Where there is no float64
-    (TPU), measured at width 32:
+    (TPU), measured at width 32, and of
+    rotations:
 
     | condition of the rows | 10 | 1e2 | 1e3 | 1e4 | 1e5 | 1e6 |
     |---|---|---|---|---|---|---|
     | from moments | 3e-8 | 3e-8 | 3e-8 | 8e-8 | 9e-6 | 1e-3 |
     | from a factor | 3e-7 | 6e-7 | 1e-6 | 1e-5 | 8e-4 | 1e-2 |
+    | rotation, from moments | 3e-8 | 3e-8 | 3e-8 | 8e-8 | 1e-6 | 1e-5 |
+    | rotation, from a factor | 2e-6 | 7e-4 | 8e-3 | 0.5 | 0.7 | 0.9 |
 
     There moments that lack rank give the map of least norm to some 1e-4, and reverse
     derivatives take them for of full rank.

@@ -82,9 +82,9 @@ def test_a_wide_one_has_the_slope_of_the_other():
     np.testing.assert_array_equal(ours.high, ours.low)
 
 
-def test_rotations_at_condition_1e3(no_float64):
+def test_rotations_at_condition_1e4(no_float64):
     """Of rows: the cross product's condition is its square."""
-    x = steep_rows(0, 300, 8, 1e3)
+    x = steep_rows(0, 300, 8, 1e4)
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
     y = (x @ turn).astype(np.float32)
     u, _, vt = np.linalg.svd(np.float64(x).T @ np.asarray(y, np.float64))
