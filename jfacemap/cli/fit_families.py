@@ -14,7 +14,6 @@ from ..fit.low_rank import solve_low_rank
 from ..fit.low_rank_path import solve_low_rank_path
 from ..fit.ridge_path import solve_ridge_path
 from .row_order import RowOrder
-from .sources import read_people
 
 
 by_folds = "ridge", "low-rank"
@@ -48,7 +47,7 @@ def read_folds(groups: str | None, folds: int, n: int, order: RowOrder) -> np.nd
 
 def read_labels_of(groups: str, n: int, order: RowOrder) -> np.ndarray:
     """Who each of `n` rows shows, as numbers."""
-    who = order.values(groups, read_people(groups))
+    who = order.people(groups)
     if len(who) != n:
         raise InputError(f"{groups} has {len(who):,} labels, for {n:,} rows.")
     return np.unique(who, return_inverse=True)[1].astype(np.int32)

@@ -38,7 +38,6 @@ from .identify_intervals import add_intervals
 from .identify_protocol import search_protocol
 from .protocol import check_widths, Side, side_of
 from .row_order import row_order
-from .sources import read_people
 from .stream import common_dtype, mapped, precision
 from .written import write_results
 
@@ -159,7 +158,7 @@ def _search_rows(
     for spec, labels in ((c.gallery, c.gallery_labels), (c.probes, c.probe_labels)):
         order = row_order(spec, labels)
         rows = order.rows(spec or "")
-        who = order.values(labels or "", read_people(labels or ""))
+        who = order.people(labels or "")
         if len(rows) != len(who):
             raise InputError(
                 f"{spec} has {len(rows):,} rows and {labels} {len(who):,}: give one label "

@@ -28,7 +28,6 @@ from ..study.report.settings import quick, ReportSettings
 from .console import facts, staged
 from .files import check_file, check_output, Flag, short_name
 from .row_order import row_order
-from .sources import read_people
 
 
 defaults = ReportSettings()
@@ -80,10 +79,8 @@ def run(c: Options) -> None:
         name: np.asarray(order.rows(spec)[:])
         for name, spec in zip(names, c.models, strict=True)
     }
-    labels = order.values(c.labels, read_people(c.labels))
-    datasets = None
-    if c.datasets is not None:
-        datasets = order.values(c.datasets, read_people(c.datasets))
+    labels = order.people(c.labels)
+    datasets = None if c.datasets is None else order.people(c.datasets)
     settings = dataclasses.replace(quick if c.quick else defaults, fars=c.fars)
     with staged() as progress:
         found = report(

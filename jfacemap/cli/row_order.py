@@ -14,7 +14,7 @@ from ..core.same_images import find_images, image_names
 from ..data.arrays import open_arrays, split_spec
 from ..data.store import EmbeddingStore
 from .console import warn
-from .sources import is_store, open_rows, Picked, Rows
+from .sources import is_store, open_rows, Picked, read_people, Rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,10 @@ class RowOrder:
         if used is not None and len(used) == len(place):
             used = used[np.argsort(place)]
         return Picked(open_rows(spec, used=used), place)
+
+    def people(self, spec: str) -> np.ndarray:
+        """`read_people` of a source."""
+        return self.values(spec, read_people(spec))
 
     def values(self, spec: str, values: np.ndarray) -> np.ndarray:
         """Labels or weights (n,) that were read from a source."""

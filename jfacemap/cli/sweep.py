@@ -37,7 +37,6 @@ from ..study.sweep import SubsetSweep, sweep_subsets
 from .console import counted, facts, line, table
 from .files import check_output, Flag, short_name
 from .row_order import row_order
-from .sources import read_people
 from .split import split_rows
 from .stream import common_dtype, precision
 from .written import write_results
@@ -99,7 +98,7 @@ def run(c: Options) -> None:
         check_output(path, suffix, inputs, c.force)
     order = row_order(*c.models, c.labels)
     models = [order.rows(spec) for spec in c.models]
-    labels = order.values(c.labels, read_people(c.labels))
+    labels = order.people(c.labels)
     for spec, rows in zip(c.models, models, strict=True):
         if len(rows) != len(labels):
             raise InputError(

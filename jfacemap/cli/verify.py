@@ -40,7 +40,6 @@ from .files import check_output, Flag, short_name
 from .fitted import check_width, Fitted, read_map, Space
 from .pairs import count_all, memory_of, read_pairs, score_all, score_listed
 from .row_order import row_order, RowOrder
-from .sources import read_people
 from .stream import common_dtype, mapped, precision
 from .verdict import add_intervals, measure, show
 from .verify_protocol import verify_protocol
@@ -175,7 +174,7 @@ def _plan(c: Options, order: RowOrder, rows_a: int, rows_b: int):
     if c.labels is None:
         pairs = read_pairs(c.pairs or "", rows_a, rows_b)
         return None, len(pairs), lambda a, b: score_listed(a, a if b is None else b, pairs)
-    labels = order.values(c.labels, read_people(c.labels))
+    labels = order.people(c.labels)
     for spec, n in ((c.labels, len(labels)), (c.target, rows_b)):
         if n != rows_a:
             raise InputError(
