@@ -33,7 +33,7 @@ from .neighbours import (
     RelativeBall,
     weigh,
 )
-from .tiles import check_metric, check_points, directions, map_tiles, Metric, prepare
+from .tiles import check_metric, check_points, map_tiles, Metric, prepare, unit_factors
 
 
 class FieldEnergy(eqx.Module):
@@ -129,20 +129,31 @@ def reshape(found: FieldEnergy, lead: tuple[int, ...], neighbours) -> FieldEnerg
 
 
 class Field(NamedTuple):
-    """Points made ready, unit vectors `u (A, n, k)`, and who takes part `(A, n)`."""
+    """Points made ready, vectors `v (A, n, k)` as they are, and who takes part `(A, n)`.
+
+    `factor (A, n)` makes unit vectors of those that do, and is 0 for others. To write all
+    unit vectors down would take longer than to multiply them where they are used.
+    """
 
     x: Float[Array, "n d"]
     alive: Bool[Array, " n"]
-    u: Float[Array, "A n k"]
+    v: Float[Array, "A n k"]
+    factor: Float[Array, "A n"]
     live: Bool[Array, "A n"]
 
 
 def ready(dtype, points, vectors, metric: Metric) -> Field:
     """Points in the dtype to compute in; vectors stay as narrow as they are."""
     x, alive = prepare(widen(points, dtype), metric)
-    u, moved = directions(vectors)
+    factor, moved = unit_factors(vectors)
     live = alive[None] & moved
-    return Field(x, alive, jnp.where(live[..., None], u, 0), live)
+    return Field(x, alive, vectors, jnp.where(live, factor, 0), live)
+
+
+def unit(v, factor):
+    """Unit vectors, or 0 where the factor is."""
+    some = factor[..., None] > 0
+    return jnp.where(some, v, 0).astype(factor.dtype) * factor[..., None]
 
 
 def _energy(dtype, points, vectors, neighbours, scale, *, metric) -> FieldEnergy:
@@ -207,29 +218,30 @@ def _edge_sums(field: Field, edges: Edges, sizes: tuple[int, ...]):
     at = jnp.asarray([min(k, n) - 1 for k in sizes], jnp.int32)
 
     def one(attribute):
-        u, live, edges = attribute
+        v, factor, live, edges = attribute
 
-        def tile(start, rows, u, live, edges):
+        def tile(start, rows, v, factor, live, edges):
             cut = lambda x: jax.lax.dynamic_slice_in_dim(x, start, rows)
             index, found = cut(edges.index), cut(edges.found) & cut(live)[:, None]
             # As a product of matrices: a sum over gathered rows is five times slower.
-            cosine = matmul(u[index], cut(u)[:, :, None])[..., 0]
+            own = unit(cut(v), cut(factor))
+            cosine = matmul(unit(v[index], factor[index]), own[:, :, None])[..., 0]
             c = jnp.where(found, jnp.maximum(1 - cosine, 0), 0)
-            number = jnp.cumsum(found.astype(u.dtype), axis=1)[:, at]
+            number = jnp.cumsum(found.astype(c.dtype), axis=1)[:, at]
             return jnp.cumsum(c, axis=1)[:, at], number
 
-        return map_tiles(tile, n, u, live, edges)
+        return map_tiles(tile, n, v, factor, live, edges)
 
-    total, number = jax.lax.map(one, (field.u, field.live, edges))
+    total, number = jax.lax.map(one, (field.v, field.factor, field.live, edges))
     return total, number, number, edges.reach[0]
 
 
 def _weight_sums(field: Field, neighbours, scale, metric: Metric):
-    a, n, k = field.u.shape
+    a, n, k = field.v.shape
     itself = float(getattr(neighbours, "include_self", False))
     # One product with the vectors of all attributes side by side, and their masks.
     mask = field.live.astype(jnp.float32).T
-    u = field.u.astype(jnp.float32)
+    u = unit(field.v, field.factor).astype(jnp.float32)
     columns = jnp.concatenate([u.transpose(1, 0, 2).reshape(n, a * k), mask], axis=1)
 
     def tile(start, rows, x, alive, u, mask, columns, scale, neighbours):

@@ -23,7 +23,7 @@ def nearest(x, alive, live, k: int, metric: Metric) -> Edges:
     then taken exactly. Where a point left out may be nearer than the k-th, as among many
     that coincide, all distances are taken again in float64.
     """
-    if x.dtype != jnp.float64 or x.shape[0] < many or k + spare >= x.shape[0]:
+    if x.dtype != jnp.float64 or x.shape[0] < many or k + spare + 1 >= x.shape[0]:
         return _by_all(x, alive, live, k, metric)
     found, safe = _by_candidates(x, alive, live, k, metric)
     unsure = lambda safe, *_: ~jnp.all(safe)
@@ -55,19 +55,28 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
         jnp.sum(alive, dtype=jnp.int32), 1
     ).astype(x.dtype)
     # About the middle float32 keeps most of what it can.
-    small = jnp.where(alive[:, None], x - mean, 0).astype(jnp.float32)
-    square, norm = jnp.sum(x**2, axis=1), jnp.sum(small**2, axis=1)
+    c = jnp.where(alive[:, None], x - mean, 0)
+    small, square = c.astype(jnp.float32), jnp.sum(x**2, axis=1)
+    norm = jnp.sum(small**2, axis=1)
+    # One product gives 2 c_i . c_j - |c_j|^2, largest where the distance is least.
+    one = jnp.ones_like(norm)[:, None]
+    left = jnp.concatenate([2 * small, one], axis=1)
+    counted = alive & live if metric == "cosine" else alive
+    right = jnp.concatenate([small, jnp.where(counted, -norm, -jnp.inf)[:, None]], axis=1)
     largest = jnp.max(norm)
 
-    def tile(start, rows, x, alive, live, small, square, norm, largest):
+    def tile(start, rows, x, alive, live, left, right, square, norm, largest):
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
-        rough = cut(norm)[:, None] + norm[None] - 2 * matmul(cut(small), small.T)
-        rough = jnp.maximum(rough, 0)
         own = start + jnp.arange(rows, dtype=jnp.int32)
-        others = alive[None] & (own[:, None] != jnp.arange(n, dtype=jnp.int32)[None])
-        key = jnp.where(others & live[None], -rough, -jnp.inf)
-        value, candidate = jax.lax.top_k(key, k + spare)
-        d = rough / 2 if metric == "cosine" else jnp.sqrt(rough)
+        key = matmul(cut(left), right.T)
+        reach = jnp.zeros(rows, x.dtype)
+        if metric == "euclidean":
+            others = alive[None] & (own[:, None] != jnp.arange(n, dtype=jnp.int32)[None])
+            d = jnp.sqrt(jnp.maximum(cut(norm)[:, None] - key, 0))
+            reach = reach_of(d.astype(x.dtype), others)
+            key = jnp.where(live[None], key, -jnp.inf)
+        # The point itself is told by its index, and so is one candidate more.
+        value, candidate = jax.lax.top_k(key, k + spare + 1)
         # Ties go to the lowest index, which so must come first.
         candidate = jnp.sort(candidate.astype(jnp.int32), axis=1)
         product = matmul(x[candidate], cut(x)[:, :, None])[..., 0]
@@ -79,13 +88,22 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
         error = 64 * jnp.finfo(jnp.float32).eps * (cut(norm) + largest)
         # The last ones, but by a minimum: cut out of `top_k` XLA sorts all of each row.
         last, kth = jnp.min(value, axis=1), jnp.min(best, axis=1)
-        safe = (last == -jnp.inf) | (-last - error > -kth)
+        safe = (last == -jnp.inf) | (cut(norm) - last - error > -kth)
         index = jnp.take_along_axis(candidate, place.astype(jnp.int32), axis=1)
-        return index, best > -jnp.inf, reach_of(d.astype(x.dtype), others), safe
+        return index, best > -jnp.inf, reach, safe
 
-    arrays = x, alive, live, small, square, norm, largest
+    arrays = x, alive, live, left, right, square, norm, largest
     index, found, reach, safe = map_tiles(tile, n, *arrays)
+    if metric == "cosine":
+        reach = _reach_of_unit(c, alive)
     return Edges(index, found, reach), safe
+
+
+def _reach_of_unit(c, alive):
+    """Sums of 1 - cos, half the squared distances, of unit rows less their mean."""
+    square = jnp.sum(c**2, axis=1)
+    number = jnp.sum(alive, dtype=jnp.int32).astype(c.dtype)
+    return jnp.where(alive, (number * square + jnp.sum(square)) / 2, 0)
 
 
 def _key(d, wanted):

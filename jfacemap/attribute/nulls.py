@@ -21,7 +21,7 @@ from .energy import (
     sums,
 )
 from .neighbours import KNearest, Neighbours
-from .tiles import directions, Metric
+from .tiles import Metric, unit_factors
 
 
 Kind = Literal["permutation", "gaussian"]
@@ -109,8 +109,9 @@ def _null(dtype, seeds, points, vectors, neighbours, scale, *, metric, kind):
     draw = _deal if kind == "permutation" else _isotropic
 
     def energy(seed):
-        u = draw(jax.random.wrap_key_data(seed), field)
-        total, weight, *_ = sums(field._replace(u=u), edges, neighbours, scale, metric)
+        v, factor = draw(jax.random.wrap_key_data(seed), field)
+        random = field._replace(v=v, factor=factor)
+        total, weight, *_ = sums(random, edges, neighbours, scale, metric)
         return means(total.astype(dtype), weight.astype(dtype))[1]
 
     # Nearest neighbours are gathered, one field after the other; weights are multiplied.
@@ -123,18 +124,20 @@ def _deal(key, field: Field):
     n = field.x.shape[0]
     score = jax.random.uniform(key, (n,), jnp.float32)
 
-    def one(u, live):
+    def one(v, factor, live):
         # The live points first, in a random order and in that of their index.
         there = jnp.argsort(jnp.where(live, score, jnp.inf))
         here = jnp.argsort(~live)
-        return jnp.zeros_like(u).at[here].set(u[there])
+        dealt = jnp.zeros_like(here).at[here].set(there)
+        return v[dealt], factor[dealt]
 
-    return jax.vmap(one)(field.u, field.live)
+    return jax.vmap(one)(field.v, field.factor, field.live)
 
 
 def _isotropic(key, field: Field):
-    u, _ = directions(jax.random.normal(key, field.u.shape, jnp.float32))
-    return jnp.where(field.live[..., None], u, 0).astype(field.u.dtype)
+    v = jax.random.normal(key, field.v.shape, jnp.float32)
+    factor, _ = unit_factors(v)
+    return v, jnp.where(field.live, factor, 0)
 
 
 _compiled = in_float64(_null, static=("metric", "kind"))

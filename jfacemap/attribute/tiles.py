@@ -68,6 +68,21 @@ def directions(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"], Bool[Arra
     return v / jnp.where(alive, length, 1), alive[..., 0]
 
 
+def unit_factors(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n"], Bool[Array, "*n"]]:
+    """What rows are to be multiplied with to have length 1, and which ones can be.
+
+    At least float32. Rows as short as 1e-38 are taken for zero.
+    """
+    v = v.astype(jnp.promote_types(v.dtype, jnp.float32))
+    size = jnp.max(jnp.abs(v), axis=-1)
+    normal = jnp.finfo(v.dtype).smallest_normal
+    alive = (size > normal) & (size < 1 / normal)  # NaN is neither
+    size = jnp.where(alive, size, 1)
+    v = jnp.where(alive[..., None], v / size[..., None], 0)
+    length = jnp.sqrt(jnp.sum(v**2, axis=-1))
+    return 1 / size / jnp.where(alive, length, 1), alive
+
+
 def distances(
     a: Float[Array, "m d"], b: Float[Array, "n d"], metric: Metric
 ) -> Float[Array, "m n"]:
