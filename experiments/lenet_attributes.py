@@ -81,7 +81,8 @@ def run(config: Config) -> Results:
             config, seeds=2, iterations=40, levels=2, digits=8, k=4
         )
         trained_on, size = [none, "rotation"], 600
-    source = f"MNIST ({mnist.source}), {size:,} digits trained on, {config.seeds} seeds"
+    file = mnist.source.rpartition("/")[2]
+    source = f"MNIST ({file}), {size:,} digits trained on, {config.seeds} seeds"
     console.print(f"[bold]Data.[/bold] {source}.", soft_wrap=True)
     keys = jax.random.split(jax.random.key(config.seed), config.seeds)
     plan = jfm.plan_lattice(
@@ -165,7 +166,7 @@ def render_nodes(plan: jfm.LatticePlan, images: np.ndarray):
 
 
 def measure(config: Config, plan, weights, nodes):
-    """Energies and displacements `(seed, class, attribute)` in ip1."""
+    """Energies in ip1 and how far it moves, relatively, `(seed, class, attribute)`."""
 
     @jax.jit
     def features(images):
@@ -174,14 +175,13 @@ def measure(config: Config, plan, weights, nodes):
 
     energy, displacement = [], []
     near = jfm.KNearest(config.k)
+    length = lambda x: np.linalg.norm(x, axis=-1).mean(axis=-1)
     for images in nodes:
         rows = np.asarray(features(images))
-        found = []
-        for each in rows:
-            joined = plan.lattice.joined(each)
-            found.append(jfm.field_energy(joined.points, joined.vectors, neighbours=near))
+        fields = [plan.lattice.joined(each) for each in rows]
+        found = [jfm.field_energy(f.points, f.vectors, neighbours=near) for f in fields]
         energy.append([np.asarray(f.energy) for f in found])
-        displacement.append([np.asarray(f.displacement) for f in found])
+        displacement.append([length(f.vectors) / length(f.points) for f in fields])
     swap = lambda x: np.swapaxes(np.array(x), 0, 1)
     return swap(energy), swap(displacement)
 
@@ -202,22 +202,13 @@ def test(weights, mnist, most: int) -> np.ndarray:
 
 
 def report(config: Config, energy, accuracy, displacement) -> None:
-    table = Table(
-        title=f"Energy in ip1 ({config.k} nearest), mean over classes ± sd over seeds",
-        title_justify="left", box=rich.box.SIMPLE_HEAD,
+    console.print(
+        tabulate(f"Energy in ip1 ({config.k} nearest)", energy, accuracy, digits=3),
+        tabulate(
+            "How far two steps of an attribute move ip1, as part of its length",
+            displacement, accuracy, digits=3,
+        ),
     )  # fmt: skip
-    table.add_column("trained on digits with", no_wrap=True)
-    for name in (*names, "accuracy"):
-        table.add_column(name, justify="right")
-    spread = lambda x: np.std(x, axis=0, ddof=1) if len(x) > 1 else np.full(x.shape[1:], 0)
-    for name, e in energy.items():
-        seeds = e.mean(axis=1)
-        cells = [
-            f"{m:.3f} ± {s:.3f}" + (" <" if n == name else "")
-            for n, m, s in zip(names, seeds.mean(0), spread(seeds), strict=True)
-        ]
-        table.add_row(name, *cells, f"{accuracy[name].mean():.4f}")
-    console.print(table)
     base = energy[none]
     told = []
     for a, name in enumerate(names):
@@ -230,6 +221,26 @@ def report(config: Config, energy, accuracy, displacement) -> None:
         f"Wilcoxon over ten classes, means of seeds, Holm: {', '.join(told)}.\n",
         soft_wrap=True,
     )
+
+
+def tabulate(what: str, values, accuracy, digits: int) -> Table:
+    """Means over classes and seeds, by training and attribute."""
+    table = Table(
+        title=f"{what}, mean over classes ± sd over seeds",
+        title_justify="left", box=rich.box.SIMPLE_HEAD,
+    )  # fmt: skip
+    table.add_column("trained on digits with", no_wrap=True)
+    for name in (*names, "accuracy"):
+        table.add_column(name, justify="right")
+    spread = lambda x: np.std(x, axis=0, ddof=1) if len(x) > 1 else np.full(x.shape[1:], 0)
+    for name, each in values.items():
+        seeds = each.mean(axis=1)
+        cells = [
+            f"{m:.{digits}f} ± {s:.{digits}f}" + (" <" if n == name else "")
+            for n, m, s in zip(names, seeds.mean(0), spread(seeds), strict=True)
+        ]
+        table.add_row(name, *cells, f"{accuracy[name].mean():.4f}")
+    return table
 
 
 def gather_rows(energy, displacement):
