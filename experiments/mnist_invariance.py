@@ -62,7 +62,7 @@ class Config:
     seeds: int = 3
     iterations: int = 10_000
     """Minibatches; then on until the validation loss is flat."""
-    most: int = 20_000
+    most: int = 30_000
     """Minibatches at most; half as many of pairs and of classes, which take two images
     for each, but no fewer than `iterations`."""
     open_iterations: int = 4_000
@@ -137,7 +137,7 @@ class Trainer:
         path = self.work / f"{name}.npz"
         about = (
             f"{name}, seeds {seeds} from {config.seed}, {rows.shape[1]} images, "
-            f"{f'weights {config.pair_weights}, ' * doubled}"
+            f"{f'weights {config.pair_weights}, ' * doubled}{of_targets(objective)}"
             f"{solver or network.CaffeSolver()}, MNIST {data.digest[:8]}"
         )
         keys = jr.split(jr.fold_in(jr.key(config.seed), zlib.crc32(name.encode())), seeds)
@@ -164,6 +164,13 @@ class Trainer:
             f"validation {state.validation[:, -1].mean():.4f}"
         )
         return state
+
+
+def of_targets(objective) -> str:
+    """Tells apart trainings on other class means, as of a LeNet that was trained on."""
+    if not isinstance(objective, network.Means):
+        return ""
+    return f"targets {zlib.crc32(np.asarray(objective.targets).tobytes()):08x}, "
 
 
 @dataclasses.dataclass(frozen=True)
