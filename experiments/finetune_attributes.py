@@ -38,10 +38,10 @@ class Config:
     """Folder of orl_faces.npz and lfw100.npz; by default $JFACEMAP_DATA."""
     models: pathlib.Path | None = None
     """Folder that fetch_models filled; by default the folder of data."""
-    attributes: tuple[str, ...] = ("rotation", "brightness")
+    attributes: tuple[str, ...] = ("rotation", "blur")
     """Taught one at a time."""
     losses: tuple[str, ...] = ("arcface", "adaface")
-    epochs: int = 12
+    epochs: int = 15
     """At most; published 15."""
     batch: int = 15
     """People of a batch; published 42."""
@@ -63,6 +63,10 @@ class Config:
 
 
 def run(config: Config) -> Results:
+    unknown = set(config.attributes) - set(names)
+    if unknown:
+        fault = f"No attribute {', '.join(sorted(unknown))}; there are {', '.join(names)}."
+        raise jfm.data.InputError(fault)
     folder = data_folder(config.data)
     networks = (
         {} if config.quick else find_networks(config.models or folder, ("fr_feature",))
@@ -135,6 +139,11 @@ def split(config: Config, who) -> dict[str, np.ndarray]:
     held = 4 if config.quick else 8
     ends = config.train, config.train + held
     groups = np.split(people, ends)
+    if not groups[2].size:
+        raise jfm.data.InputError(
+            f"--train {config.train} and {held} to validate leave nobody of {len(people)} "
+            "people to test: train on fewer."
+        )
     groups[2] = groups[2][: config.test]
     parts = "train", "validation", "test"
     return {part: np.flatnonzero(np.isin(who, g))
@@ -180,8 +189,10 @@ def report(config, energies, histories) -> None:
                   "attributes, .05, .01, .001.\n")  # fmt: skip
     for title, history in histories.items():
         told = " ".join(f"{x:.3f}" for x in history.validation)
-        console.print(f"{title}: epoch {history.best} kept; validation loss without "
-                      f"parameters {told}.\n", soft_wrap=True)  # fmt: skip
+        none = "no epoch was better than none: the network stays as it was"
+        kept = f"epoch {history.best} kept" if history.best else none
+        console.print(f"{title}: {kept}; validation loss without parameters {told}.\n",
+                      soft_wrap=True)  # fmt: skip
 
 
 def gather_rows(energies):

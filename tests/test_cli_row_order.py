@@ -110,3 +110,23 @@ def test_other_images_are_refused(stores, capsys):
     write(b, "twice", **named)
     write(b, "again", slice(None, None, -1), **named)
     assert "more than once" in refused(capsys, "compare twice.zarr again.zarr")
+
+
+def test_mapped_rows_keep_the_names_of_their_images(stores, capsys):
+    _, _, named = stores
+    ok(capsys, "apply ab.safetensors a.zarr -o z.npz")
+    ok(capsys, "apply ab.safetensors a.npy -o z.npy")
+    with np.load("z.npz") as z:
+        np.testing.assert_array_equal(z["embeddings"], np.load("z.npy"))
+        np.testing.assert_array_equal(z["image"], named["image"])
+        np.testing.assert_array_equal(z["folder"], named["folder"])
+    ask = "compare z.npz:embeddings {} --indices cka"
+    code, out, err = run(capsys, ask.replace("{}", "b.zarr"))
+    assert code == 0 and "in another order" in err
+    want = ok(capsys, ask.replace("{}", "s.zarr"))
+    assert out.replace("b.zarr", "s.zarr") == want
+
+
+def test_a_npy_of_mapped_rows_warns_that_it_has_no_names(stores, capsys):
+    code, _, err = run(capsys, "apply ab.safetensors a.zarr -o z.npy")
+    assert code == 0 and "z.npy does not say which image a row is of" in err

@@ -14,12 +14,16 @@ Flag = tyro.conf.FlagCreatePairsOff[bool]
 array_ends = ".npy", ".npz", ".safetensors"
 
 
-def check_output(path: Path | None, suffix: str, inputs: list[str], force: bool) -> None:
+def check_output(
+    path: Path | None, suffix: str | tuple[str, ...], inputs: list[str], force: bool
+) -> None:
     """Raise `InputError` unless `path` may be written, before any work is done."""
     if path is None:
         return
-    if path.suffix != suffix:
-        raise InputError(f"{path}: the name of this output ends in {suffix}.")
+    ends = (suffix,) if isinstance(suffix, str) else suffix
+    if path.suffix not in ends:
+        wanted = " or ".join(ends)
+        raise InputError(f"{path}: the name of this output ends in {wanted}.")
     check_writable(path)
     if not path.exists():
         return

@@ -15,6 +15,7 @@ from ..data.arrays import (
     split_spec,
 )
 from ..data.store import EmbeddingStore
+from ..data.store_convert import open_rest
 from .files import at, check_file
 
 
@@ -140,6 +141,14 @@ def read_weights(spec: str) -> np.ndarray:
     if not w.any():
         raise InputError(f"{spec}: all {len(w):,} weights are 0, which leaves no row.")
     return w
+
+
+def read_columns(spec: str) -> dict[str, np.ndarray]:
+    """What belongs to each row of a store, or of the `.npz` that one was written to."""
+    if not is_store(spec):
+        return open_rest(spec)[0]
+    store = EmbeddingStore.open(spec)
+    return {name: store.column(name) for name in store.columns}
 
 
 def is_url(place: str) -> bool:
