@@ -10,7 +10,6 @@ by layer, and mu-LeNet on digits it was never trained on.
 import contextlib
 import dataclasses
 import functools as ft
-import hashlib
 import pathlib
 import tempfile
 import zlib
@@ -24,22 +23,12 @@ import tyro
 
 import jfacemap as jfm
 from jfacemap import network
-from jfacemap.study.depth import LayerReading, read_layer
-from jfacemap.study.rotated_digits import (
-    DigitStatistics,
-    DigitVerdict,
-    judge_digits,
-    summarise_digits,
-)
+from jfacemap.study.rotated_digits import summarise_digits
 
 from .harness import console, lacking, launch, Results, watch
-from .mnist_invariance_report import (
-    draw,
-    gather_arrays,
-    gather_rows,
-    report,
-    why_15,
-)
+from .mnist_invariance_data import Data, load_digits
+from .mnist_invariance_examine import by_class, examine, grid_of, one
+from .mnist_invariance_report import draw, gather_arrays, gather_rows, report
 
 
 nets = "LeNet", "mu-LeNet", "PAIR-LeNet", "class-wise LeNet"
@@ -74,38 +63,6 @@ class Config:
     """Run folder; by default runs/mnist_invariance-<date>."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """A smoke run: few digits, few iterations, one seed; its numbers mean little."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """Rotated digits on the device, and which are for what."""
-
-    train: network.Digits
-    test: network.Digits
-    fit: np.ndarray
-    """Positions of training images."""
-    validation: np.ndarray
-    source: str
-    digest: str
-
-
-def load(config: Config) -> Data:
-    mnist = jfm.data.load_mnist(config.data)
-    train, test = (600, 200) if config.quick else (60_000, 10_000)
-    degrees = jnp.asarray(network.angles, jnp.float32)
-    rotate = lambda x, y: network.Digits(
-        network.rotate_images(x, degrees), jnp.asarray(y, jnp.int32)
-    )
-    held = 100 if config.quick else 5000
-    digest = hashlib.sha256(mnist.train_images.tobytes()).hexdigest()
-    return Data(
-        rotate(mnist.train_images[:train], mnist.train_labels[:train]),
-        rotate(mnist.test_images[:test], mnist.test_labels[:test]),
-        np.arange(train - held),
-        np.arange(train - held, train),
-        mnist.source,
-        digest,
-    )
 
 
 def prepare(config: Config) -> Config:
@@ -173,111 +130,6 @@ def of_targets(objective) -> str:
     return f"targets {zlib.crc32(np.asarray(objective.targets).tobytes()):08x}, "
 
 
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """Of one network of one seed."""
-
-    statistics: DigitStatistics
-    verdict: DigitVerdict
-    scree: np.ndarray
-    """Singular values of its test features, scaled to [-1, 1]."""
-    layers: dict[str, LayerReading]
-    dead: int
-    sparsity: float
-    why: dict[str, float]
-    """Deviation of the angle read in other ways; only of LeNet."""
-
-
-def grid_of(digits: network.Digits, images) -> tuple[np.ndarray, np.ndarray]:
-    """Angles and images by position: each image at every angle, angle by angle."""
-    angles = np.arange(digits.images.shape[0], dtype=np.int32)
-    return np.repeat(angles, len(images)), np.tile(np.int32(images), len(angles))
-
-
-def by_class(weights, digits, rows, classes=range(10)):
-    """ip1 and angle of the rows of one class after the other."""
-    label = np.asarray(digits.label)
-    for c in classes:
-        angle, image = grid_of(digits, rows[label[rows] == c])
-        if not len(image):
-            yield np.zeros((0, 500), np.float32), angle
-            continue
-        yield network.extract(weights, digits, angle, image)["ip1"][0], angle
-
-
-def examine(weights, data: Data, config: Config, *, why: bool) -> tuple[Findings, dict]:
-    """All that is asked of one network, and its test features."""
-    label = np.asarray(data.test.label)
-    most = len(network.angles) * int(np.bincount(np.asarray(data.train.label)).max())
-    statistics = summarise_digits(
-        by_class(weights, data.train, data.fit), network.angles, most=most
-    )
-    angle, image = grid_of(data.test, np.arange(len(label)))
-    seen = network.extract(weights, data.test, angle, image, ("ip1", "softmax"))
-    x, softmax = seen["ip1"][0], seen["softmax"][0].argmax(axis=1)
-    verdict = judge_digits(statistics, x, label[image], angle, softmax)
-    blocks = jfm.block_diagonalize(x, label[image])
-    found = Findings(
-        statistics,
-        verdict,
-        np.asarray(jfm.scree(x, scaled=True).singular_values),
-        layer_by_layer(weights, data, config),
-        int(blocks.dead),
-        float(blocks.sparsity),
-        why_15(
-            some_features(weights, data, config),
-            (x, label[image], angle),
-            network.angles,
-        )
-        if why
-        else {},
-    )
-    # Columns of the heat maps: some test images of each digit at each angle.
-    each = 3 if config.quick else 20
-    shown = np.concatenate(
-        [
-            np.flatnonzero((label[image] == c) & (angle == a))[:each]
-            for c in range(10)
-            for a in range(len(network.angles))
-        ]
-    )
-    picture = {
-        "heat": x[shown].T,
-        "label": label[image][shown],
-        "order": np.asarray(blocks.order),
-        "cluster": np.asarray(blocks.cluster),
-    }
-    return found, picture
-
-
-def some_features(weights, data: Data, config: Config):
-    """ip1 of training images drawn at random, with labels and angles by position."""
-    rng = np.random.default_rng(config.seed)
-    image = rng.choice(data.fit, min(30_000, len(data.fit)), replace=False)
-    angle = rng.integers(0, len(network.angles), len(image))
-    x = network.extract(weights, data.train, angle, image)["ip1"][0]
-    return x, np.asarray(data.train.label)[image], angle
-
-
-def layer_by_layer(weights, data: Data, config: Config) -> dict[str, LayerReading]:
-    """Each layer read linearly, on some training images, judged on some test images."""
-    some = 200 if config.quick else 12_000
-    rng = np.random.default_rng(config.seed)
-    degrees = np.array(network.angles, np.float32)
-    sides = []
-    for digits, rows in ((data.train, data.fit), (data.test, None)):
-        rows = np.arange(digits.label.shape[0]) if rows is None else rows
-        image = rng.choice(rows, min(some, len(rows)), replace=False)
-        angle = rng.integers(0, len(degrees), len(image))
-        layers = network.extract(weights, digits, angle, image, network.layers)
-        sides.append((layers, np.asarray(digits.label)[image], degrees[angle]))
-    (fit, label, turned), (test, truth, angle) = sides
-    return {
-        name: read_layer(fit[name][0], label, turned, (test[name][0], truth, angle))
-        for name in network.layers
-    }
-
-
 def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarray]:
     """Error `(seeds,)` on digits held out of training, by MAVs of their training images.
 
@@ -319,11 +171,6 @@ def open_error(weights, data: Data, digits) -> float:
     return float(np.mean(np.asarray(jfm.classify_by_mav(x, gallery).label) != truth))
 
 
-def one(weights, seed: int):
-    """The network of one seed, with a leading axis of one."""
-    return jax.tree.map(lambda x: x[seed : seed + 1], weights)
-
-
 def pairs(config: Config) -> network.Pairs:
     return network.Pairs(layer_weights(config))
 
@@ -357,7 +204,7 @@ def describe(config: Config, data: Data) -> dict[str, str]:
 def run(config: Config) -> Results:
     config = prepare(config)
     try:
-        data = load(config)
+        data = load_digits(config.data, quick=config.quick)
     except jfm.data.InputError as error:
         lacking(str(error), config.quick)
     about = describe(config, data)
@@ -376,7 +223,8 @@ def run(config: Config) -> Results:
                     each, picture = examine(
                         one(state.weights, s),
                         data,
-                        config,
+                        seed=config.seed,
+                        quick=config.quick,
                         why=name == nets[0] and not (config.quick and s),
                     )
                 found[name].append(each)

@@ -4,10 +4,8 @@ import numpy as np
 import rich.box
 from rich.table import Table
 
-import jfacemap as jfm
 from jfacemap.network import angles, layers
 from jfacemap.plot import digits as plot
-from jfacemap.study.rotated_digits import angle_moments
 
 from .harness import console
 
@@ -30,54 +28,6 @@ ways = (
     "per-angle MAV",
     "per-angle MAV, leak-free",
 )
-
-
-def why_15(fit, test, degrees) -> dict[str, float]:
-    """Deviation of the angle, mean over angles, when it is read in other ways.
-
-    `fit` and `test` are features, labels and angles by position. The chapter reports some
-    15 degrees and does not say how its regressor was made.
-    """
-    x, label, angle = fit
-    rows, truth, at = test
-    degrees = np.asarray(degrees, np.float32)
-    shape = 10, len(degrees)
-
-    def spread(read) -> float:
-        return float(np.mean(angle_moments(read, truth, at, shape)[1]))
-
-    def per_class(x, rows, **options):
-        read = np.zeros(len(rows), np.float32)
-        for c in range(10):
-            used = (label == c).astype(np.float32)
-            m = jfm.fit_ridge(x, degrees[angle], weights=used, **options)
-            read[truth == c] = np.asarray(m(rows))[truth == c]
-        return spread(read)
-
-    scale = lambda x: np.asarray(jfm.unit(x))
-    mean = x.mean(axis=0)
-    axes = np.linalg.svd(x[::5] - mean, full_matrices=False)[2]
-    project = lambda rows, k: np.asarray((rows - mean) @ axes[:k].T)
-    everything = jfm.fit_ridge(x, degrees[angle], ridge=1e-6)
-    vectors = [
-        jfm.mean_activation_vectors(x, np.where(label == c, angle, -1), classes=shape[1])
-        for c in range(10)
-    ]
-    nearest = np.zeros(len(rows), np.float32)
-    for c, mavs in enumerate(vectors):
-        found = np.asarray(jfm.classify_by_mav(rows, mavs).label)
-        nearest[truth == c] = degrees[found][truth == c]
-    return {
-        "least squares for each digit": per_class(x, rows, ridge=1e-6),
-        "the same, rows of unit length": per_class(scale(x), scale(rows), ridge=1e-6),
-        "the same, penalty 1": per_class(x, rows, ridge=1.0),
-        "the same, penalty 10": per_class(x, rows, ridge=10.0),
-        "the same, on 10 principal axes of all digits": per_class(
-            project(x, 10), project(rows, 10), ridge=1e-6
-        ),
-        "one regressor for all digits": spread(np.asarray(everything(rows))),
-        "angle of the nearest of the digit's seven MAVs": spread(nearest),
-    }
 
 
 def report(found, opened, steps) -> None:
