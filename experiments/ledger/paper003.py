@@ -188,23 +188,18 @@ def order_depends_on_scale(run):
 def tuning_raises_energy(run):
     by = rows_by(run, "taught", "attribute", "identity")
     number = lambda *key: float(by[key][0]["energy"])
-    gains = []
+    gains = {}
     for title in sorted({key[0] for key in by} - {"before"}):
+        if not np.argmin(run[f"{title}/validation"]):  # the network as it was
+            continue
         attribute = title.split(",")[0]
         people = [key[2] for key in by if key[:2] == (title, attribute)]
-        gains.append(
-            np.median(
-                [
-                    number(title, attribute, p) - number("before", attribute, p)
-                    for p in people
-                ]
-            )
-        )
-    return counted(
-        int(np.sum(np.array(gains) > 0)),
-        len(gains),
-        f"median change {np.median(gains):+.3f}",
-    )
+        change = [number(title, attribute, p) - number("before", attribute, p)
+                  for p in people]  # fmt: skip
+        gains[title] = float(np.median(change))
+    told = "; ".join(f"{title} {gain:+.3f}" for title, gain in gains.items())
+    held = sum(gain > 0 for gain in gains.values())
+    return counted(held, len(gains), f"median changes: {told or 'nothing was learned'}")
 
 
 @tested(
