@@ -40,7 +40,8 @@ def report(
         table.add_column(name, justify="right")
     for name, each in classes.items():
         values = each.mean_within, each.mean_between, each.ratio, overlap[name]
-        tree = f"{dimension[name].mean:.1f} ± {dimension[name].deviation:.1f}"
+        tree = dimension[name]
+        tree = "-" if np.isnan(tree.mean) else f"{tree.mean:.1f} ± {tree.deviation:.1f}"
         own = np.nanmean(np.asarray(spectra[name].dimension))
         most = spectra[name].components(0.9).mean()
         numbers = (f"{float(v):.3f}" for v in values)
@@ -51,7 +52,7 @@ def report(
         "Published (paper 003, Table 1, LFW): the ratio is 2 or more for all five models. "
         "dimension: of identities' centroids by persistent homology, ± sd over subsets; "
         f"published (its code, thousands of people): {told}. It is low where there are few "
-        "points. of one: directions that unit rows of one identity spread along "
+        "points, or none (-). of one: directions that unit rows of one identity spread along "
         "(participation ratio), and how many principal components hold 90 % of it; means "
         "over people, at most one less than the images of each.\n"
     )

@@ -38,7 +38,7 @@ class Config:
     """Folder of orl_faces.npz and lfw100.npz; by default $JFACEMAP_DATA."""
     models: pathlib.Path | None = None
     """Folder that fetch_models filled; by default the folder of data."""
-    attributes: tuple[str, ...] = ("rotation", "blur")
+    attributes: tuple[str, ...] = ("rotation", "covering")
     """Taught one at a time."""
     losses: tuple[str, ...] = ("arcface", "adaface")
     epochs: int = 15

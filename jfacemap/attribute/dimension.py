@@ -26,7 +26,10 @@ published = {"FaceNet": (20.1, 1.6), "ArcFace": (32.5, 1.8)}
 
 
 class PhDimension(eqx.Module):
-    """`dimension (R,)` of each repeat; `lengths (R, S)` of the trees of `sizes` points."""
+    """`dimension (R,)` of each repeat; `lengths (R, S)` of the trees of `sizes` points.
+
+    A dimension is NaN where the slope is 1 or more, as it can be where points are few.
+    """
 
     dimension: Float[np.ndarray, " R"]
     lengths: Float[np.ndarray, "R S"]
@@ -34,7 +37,7 @@ class PhDimension(eqx.Module):
 
     @property
     def mean(self) -> float:
-        """Over repeats."""
+        """Over repeats; NaN if that of one is."""
         return float(self.dimension.mean())
 
     @property
@@ -85,7 +88,8 @@ def ph_dimension(
         # Rows past the subset are there so that one program serves all sizes.
         lengths[at] = tree_length(x[rng.permutation(n)], size, metric=metric)
     b = np.polyfit(np.log(sizes), np.log(lengths).T, 1)[0]
-    return PhDimension(1 / (1 - b), lengths, sizes)
+    dimension = np.where(b < 1, 1 / np.where(b < 1, 1 - b, 1), np.nan)
+    return PhDimension(dimension, lengths, sizes)
 
 
 def _tree_length(dtype, points, size, *, metric) -> Float[Array, ""]:

@@ -46,8 +46,9 @@ class FieldEnergy(eqx.Module):
     - `per_point (*a, n, *s)`: NaN where skipped or without neighbours
     - `coverage (*a, *s)`: part of the points used that have neighbours
     - `neighbours (*a, *s)`: how many a point has, on average
-    - `displacement (*a)`: mean length of the vectors over `scale`; a field much shorter
-      than its points are apart may be noise
+    - `displacement (*a)`: mean length of the vectors over `scale`, under cosine each in
+      units of its point's length; a field much shorter than its points are apart may be
+      noise
     - `skipped (*a)`: points left out, their row not finite, or their vector zero or not
       finite (under cosine, their row zero too)
     - `scale`: mean distance of two points
@@ -169,7 +170,10 @@ def _energy(dtype, points, vectors, neighbours, scale, *, metric) -> FieldEnergy
     live = field.live[..., None]
     used = jnp.sum(field.live, axis=1, dtype=jnp.int32)
     share = lambda x: jnp.sum(jnp.where(live, x, 0), axis=1) / used.astype(dtype)[:, None]
-    length = jnp.sqrt(jnp.sum(widen(vectors, dtype) ** 2, axis=-1))
+    norm = lambda x: jnp.sqrt(jnp.sum(widen(x, dtype) ** 2, axis=-1))
+    length = norm(vectors)
+    if metric == "cosine":  # as if the points had length 1, as distances take them
+        length = length / jnp.where(field.alive, norm(points), 1)[None]
     return FieldEnergy(
         energy=energy,
         pooled=pooled,

@@ -110,3 +110,10 @@ def test_bad_input_is_refused(unchecked_types):
     x[0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
         jfm.ph_dimension(key, x)
+
+
+def test_points_of_one_distance_have_no_dimension():
+    # Trees of n points are (n - 1) times as long: in logarithms a slope above 1.
+    found = jfm.ph_dimension(jax.random.key(0), np.eye(12, dtype=np.float32), repeats=2)
+    np.testing.assert_allclose(found.lengths[0], (np.array(found.sizes) - 1) * np.sqrt(2))
+    assert np.isnan(found.dimension).all() and np.isnan(found.mean)
