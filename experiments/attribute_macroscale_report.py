@@ -52,9 +52,9 @@ def report(
         "Published (paper 003, Table 1, LFW): the ratio is 2 or more for all five models. "
         "dimension: of identities' centroids by persistent homology, ± sd over subsets; "
         f"published (its code, thousands of people): {told}. It is low where there are few "
-        "points, or none (-). of one: directions that unit rows of one identity spread along "
-        "(participation ratio), and how many principal components hold 90 % of it; means "
-        "over people, at most one less than the images of each.\n"
+        "points, or none (-). of one: directions that unit rows of one identity spread "
+        "along (participation ratio), and how many principal components hold 90 % of it; "
+        "means over people, at most one less than the images of each.\n"
     )
     if sample.few:
         _limits(sample, found)

@@ -48,13 +48,20 @@ def discriminative_power(
     - `folds`: random groups of identities.
     - `ridge`: penalty ridge / 2 |w|^2 beside the summed loss: scikit-learn's 1 / C.
 
-    Raises `ValueError` on shapes that do not match, or more folds than identities.
+    Raises `ValueError` on shapes that do not match, rows that are not finite, or more
+    folds than identities.
     """
     embeddings = as_array(embeddings)
     check_points(embeddings, "embeddings")
     signs = np.asarray(as_signs(attributes))
     if len(signs) != embeddings.shape[0]:
         raise ValueError(f"{len(embeddings)} embeddings, {len(signs)} rows of attributes.")
+    broken = int(jnp.sum(~jnp.all(jnp.isfinite(embeddings), axis=1)))
+    if broken:
+        raise ValueError(
+            f"{broken:,} of {len(signs):,} embeddings are not finite: leave those images "
+            "out."
+        )
     names, code = identity_codes(identity, len(signs), "attributes")
     if not 2 <= folds <= len(names):
         raise ValueError(f"folds are from 2 to the {len(names)} identities; got {folds}.")

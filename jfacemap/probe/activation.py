@@ -14,7 +14,10 @@ from ..core.types import as_array, Numeric
 
 
 class MeanActivations(eqx.Module):
-    """`vectors (classes, d)`, NaN for a class without rows, and `count (classes,)`."""
+    """`vectors (classes, d)` and `count (classes,)`.
+
+    NaN for a class without rows, or with one that is not finite.
+    """
 
     vectors: Float[Array, "*stack classes d"]
     count: Float[Array, "*stack classes"]
@@ -23,7 +26,8 @@ class MeanActivations(eqx.Module):
 class MavMatch(eqx.Module):
     """Cosines `(n, classes)` with each vector, and the nearest `label (n,)`.
 
-    A row that is zero or holds NaN is near none: label -1, similarity NaN.
+    A row that is zero or not finite is near none: label -1, similarity NaN. Label -1 too
+    where no vector is a direction.
     """
 
     label: Int[Array, " n"]
@@ -67,21 +71,32 @@ def classify_by_mav(
 
 @jax.jit
 def _match(x, vectors):
-    dead = ~jnp.any(x != 0, axis=1) | jnp.any(jnp.isnan(x), axis=1)
-    similarity = matmul(unit(x), unit(vectors).T)
-    similarity = jnp.where(dead[:, None], jnp.nan, similarity)
+    (rows, alive), (directions, some) = _directions(x), _directions(vectors)
+    similarity = matmul(rows, directions.T)
+    similarity = jnp.where(alive[:, None] & some[None], similarity, jnp.nan)
     found = jnp.argmax(jnp.where(jnp.isnan(similarity), -jnp.inf, similarity), axis=1)
-    return MavMatch(jnp.where(dead, -1, found).astype(jnp.int32), similarity)
+    known = alive & jnp.any(some)
+    return MavMatch(jnp.where(known, found, -1).astype(jnp.int32), similarity)
+
+
+def _directions(x):
+    """Unit rows, however short or long, and which rows are finite and not zero."""
+    size = jnp.max(jnp.abs(x), axis=1, keepdims=True)
+    alive = (size > 0) & (size < jnp.inf)  # NaN is neither
+    return unit(jnp.where(alive, x / jnp.where(alive, size, 1), 0)), alive[:, 0]
 
 
 def _means_kernel(dtype, x, labels, *, classes):
     def sums(rows):
         x, label = rows
         member = jax.nn.one_hot(label, classes, dtype=dtype)
-        return matmul(member.T, widen(x, dtype)), jnp.sum(member, axis=0)
+        finite = jnp.all(jnp.isfinite(x), axis=1)
+        broken = matmul(member.T, (~finite).astype(dtype))
+        x = widen(jnp.where(finite[:, None], x, 0), dtype)
+        return matmul(member.T, x), jnp.sum(member, axis=0), broken
 
-    total, count = sum_over_chunks(sums, (x, labels))
-    some = count[:, None] > 0
+    total, count, broken = sum_over_chunks(sums, (x, labels))
+    some = ((count > 0) & (broken == 0))[:, None]
     means = jnp.where(some, total / jnp.where(some, count[:, None], 1), jnp.nan)
     return MeanActivations(means, count)
 

@@ -81,7 +81,8 @@ def fit_ridge(
     - `groups`: rows of one group (a person) stay in one fold; otherwise every `folds`-th
       row is in one.
 
-    Raises `ValueError` if rows do not pair up or are too few for the folds.
+    Raises `ValueError` if rows do not pair up or are too few for the folds, if a row of
+    any weight or its target is not finite, or a penalty is negative.
     """
     x, targets = as_array(x), as_array(targets)
     if targets.ndim == 0 or x.ndim != 2 or len(x) != len(targets):
@@ -91,15 +92,31 @@ def fit_ridge(
     y = jnp.asarray(targets).reshape(len(x), -1)
     y = y if jnp.issubdtype(y.dtype, jnp.floating) else y.astype(jnp.float32)
     (x, y), weights = as_rows((x, y), ("x", "targets"), weights)
+    _check_finite(x, y, weights)
     if ridge is not None:
         if not isinstance(ridge, Tracer) and not np.asarray(ridge) >= 0:
             raise ValueError(f"A ridge is a penalty from 0 on; got {ridge}.")
         grid, fold, folds = jnp.asarray(ridge, jnp.float32)[None], None, 0
     else:
         grid, fold = jnp.asarray(ridges, jnp.float32), _folds(len(x), groups, folds)
+        if not isinstance(grid, Tracer) and not (grid.size and jnp.all(grid >= 0)):
+            raise ValueError(f"Ridges are penalties from 0 on, one at least; got {ridges}.")
     weight, bias, used, error = _fit(x, y, weights, grid, fold, folds=folds)
     rest = targets.shape[1:]
     return Regressor(weight.reshape(-1, *rest), bias.reshape(rest), used, error)
+
+
+def _check_finite(x, y, weights) -> None:
+    if any(isinstance(a, Tracer) for a in (x, y, weights)):
+        return
+    whole = lambda a: jnp.all(jnp.isfinite(a), axis=1)
+    broken = ~(whole(x) & whole(y))
+    broken = jnp.sum(broken if weights is None else broken & (jnp.asarray(weights) != 0))
+    if broken:
+        raise ValueError(
+            f"{int(broken):,} of {len(x):,} rows or their targets are not finite: leave "
+            "them out, or give them weight 0."
+        )
 
 
 def _folds(n, groups, folds):

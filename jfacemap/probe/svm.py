@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from ..core.linalg import matmul
 from ..core.mesh import each_shard, shard_sum
@@ -61,7 +61,7 @@ class LinearSvm(eqx.Module):
 
 def fit_svm(
     x: Float[Numeric, "n d"],
-    labels: Num[Numeric, "n A"],
+    labels: Num[Numeric, "n A"] | Bool[Numeric, "n A"],
     C: Float[Numeric, " grid"],
     *,
     balanced: bool = True,
@@ -74,25 +74,42 @@ def fit_svm(
 
     **Arguments:**
 
-    - `labels`: +1 present, -1 absent, 0 not known (left out).
+    - `labels`: +1 present, -1 absent, 0 not known (left out); or booleans. A row of which
+      no label is known may be NaN.
     - `C`: penalties, traced.
     - `balanced`: $s_i = n / (2 n_{y_i})$, the same weight for both classes; else 1.
 
     Products in the steps are float32; gradients that decide where they end are float64
     where the platform has it, until `gap` is below 1e-7. Raises `ValueError` on shapes that
-    do not match, labels other than -1, 0 and 1, or penalties that are not positive.
+    do not match, labels other than -1, 0 and 1 or 0 and 1 alone, penalties that are not
+    positive, or rows with a label that are not finite.
     """
     x, labels, C = (jnp.asarray(as_array(a)) for a in (x, labels, C))
+    if labels.dtype == bool:
+        labels = 2 * labels.astype(jnp.int8) - 1
     if x.ndim != 2 or labels.ndim != 2 or len(x) != len(labels):
         raise ValueError(
             f"Rows (n, d) and labels (n, A) pair up; got {x.shape} and {labels.shape}. "
             "Give one attribute as labels[:, None]."
         )
-    if C.ndim != 1:
+    if not len(x):
+        raise ValueError("There is no row to fit a plane to.")
+    if C.ndim != 1 or not C.size:
         raise ValueError(f"C is a grid (k,) of penalties; got shape {C.shape}.")
     known = (labels == 0) | (jnp.abs(labels) == 1)  # where it lies: maybe on a mesh
-    if not isinstance(labels, Tracer) and not jnp.all(known):
-        raise ValueError("Labels are +1, -1, or 0 where not known: 2 * present - 1.")
+    used = jnp.any(labels != 0, axis=1)
+    if not isinstance(labels, Tracer):
+        unsigned = jnp.any(labels == 1) & jnp.any(labels == 0) & ~jnp.any(labels == -1)
+        if not jnp.all(known) or unsigned:
+            raise ValueError("Labels are +1, -1, or 0 where not known: 2 * present - 1.")
+        if not isinstance(x, Tracer):
+            broken = jnp.sum(used & ~jnp.all(jnp.isfinite(x), axis=1))
+            if broken:
+                raise ValueError(
+                    f"{int(broken):,} of {len(x):,} rows are not finite: leave them out, "
+                    "or set all their labels to 0."
+                )
+    x = jnp.where(used[:, None], x, 0)
     if not isinstance(C, Tracer) and not np.all(np.asarray(C) > 0):
         raise ValueError(f"Penalties are positive; got {C}.")
     return _fit(x, labels.astype(jnp.int8), C, balanced=balanced)

@@ -110,6 +110,8 @@ def test_bad_input_is_refused(unchecked_types):
     x[0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
         jfm.ph_dimension(key, x)
+    with pytest.raises(ValueError, match=r"1 of .* embeddings are not finite"):
+        jfm.discriminative_power(key, x, a, who)
 
 
 def test_points_of_one_distance_have_no_dimension():

@@ -1,12 +1,14 @@
 import math
+from fractions import Fraction
 
 import jax
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
-from scipy.stats import ks_2samp, kstwo
+from scipy.stats import gaussian_kde, ks_2samp, kstwo
 
 import jfacemap as jfm
+from jfacemap.attribute.histogram import PairHistogram
 from jfacemap.attribute.ks import _log_smirnov, ks_p_value, ks_statistic
 from jfacemap.attribute.relabel import largest_statistics, relabellings, SortedPairs
 
@@ -34,12 +36,22 @@ def test_statistic_and_p_match_scipy():
         assert p == pytest.approx(theirs.pvalue) and log_p == pytest.approx(math.log(p))
 
 
+def log_tail(d: float, n: int) -> float:
+    """Logarithm of the two-sided tail: Smirnov's sum, doubled, in whole fractions."""
+    d, total = Fraction(d), Fraction(0)
+    for j in range(math.floor(n * (1 - d)) + 1):
+        below = d + Fraction(j, n)
+        total += math.comb(n, j) * (1 - below) ** (n - j) * below ** (j - 1)
+    total *= 2 * d
+    return math.log(total.numerator) - math.log(total.denominator)
+
+
 def test_the_tail_goes_on_below_the_smallest_float():
     for d, n in ((0.37, 2000), (0.25, 900)):  # where both ways are at hand
         wanted = kstwo.logsf(d, n)
         assert math.log(2) + _log_smirnov(d, n) == pytest.approx(wanted, rel=1e-9)
     p, log_p = ks_p_value(0.6, 4000, 4000)
-    assert p == 0 and -2 * 2000 * 0.6**2 * 1.3 < log_p < -700
+    assert p == 0 and log_p == pytest.approx(log_tail(0.6, 2000), rel=1e-9)
     assert np.isnan(ks_p_value(np.nan, 3, 3)).all()
 
 
@@ -85,7 +97,12 @@ def test_permutation_tells_a_trait_from_noise():
     )
     assert found.draws.shape == (3, 2, 2) and found.null.shape == (2, 1999)
     assert found.permutation_p[0] < 0.005 < 0.02 < found.permutation_p[1]
-    assert (found.permutation_p_max >= found.permutation_p).all()
+    # Max-T: each attribute in units of its own null, against the largest of all.
+    centre, spread = found.null.mean(axis=1), found.null.std(axis=1, ddof=1)
+    largest = ((found.null - centre[:, None]) / spread[:, None]).max(axis=0)
+    own = (found.observed - centre) / spread
+    wanted = (1 + (largest[None] >= own[:, None]).sum(axis=1)) / 2000
+    np.testing.assert_allclose(found.permutation_p_max, wanted, atol=2e-3)
     assert found.median_largest[0] > found.median_largest[1]
     # Every place is compared where pairs are few.
     np.testing.assert_allclose(found.observed, found.statistic.max(axis=1), atol=1e-6)
@@ -169,14 +186,45 @@ def test_pair_histogram_and_overlap():
     for counts, which in ((found.matched, same), (found.unmatched, ~same)):
         wanted, _ = np.histogram(degrees[which], found.edges)
         np.testing.assert_array_equal(counts, wanted)
-    apart = jfm.pair_histogram(
-        np.eye(4, dtype=np.float32).repeat(3, 0), np.arange(4).repeat(3)
-    )
-    assert apart.overlap(1.0) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "unit, bandwidth, default",
+    (("degrees", 0.5, False), ("degrees", 1.0, True), ("cosine", 0.05, True),
+     ("cosine", 0.2, False), ("euclidean", 0.05, True)),
+)  # fmt: skip
+def test_overlap_is_that_of_kernel_densities(unit, bandwidth, default):
+    x, _, who = world(people=9)
+    found = jfm.pair_histogram(x, who, unit=unit, bins=20_000)
+    d = pdist(np.float64(x), "euclidean" if unit == "euclidean" else "cosine")
+    d = np.degrees(np.arccos(1 - d)) if unit == "degrees" else d
+    same = pdist(who[:, None].astype(float)) == 0
+    at = np.linspace(d.min() - 6 * bandwidth, d.max() + 6 * bandwidth, 20_000)
+    kernel = lambda d: gaussian_kde(d, bandwidth / d.std(ddof=1))(at)
+    densities = np.stack([kernel(d[same]), kernel(d[~same])])
+    given = () if default else (bandwidth,)
+    top = densities.max()
+    np.testing.assert_allclose(found.densities(at, *given), densities, atol=0.01 * top)
+    wanted = np.trapezoid(densities.min(axis=0), at)
+    assert 0.01 < wanted < 0.99
+    np.testing.assert_allclose(found.overlap(*given), wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("unit, bins", (("degrees", 720), ("cosine", 10), ("cosine", 1)))
+@pytest.mark.parametrize("bandwidth", (1e-3, 0.05, 10.0))
+def test_densities_that_are_alike_overlap_wholly(unit, bins, bandwidth):
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(150, 4)).astype(np.float32)
-    mixed = jfm.pair_histogram(noise, np.arange(150) // 50, unit="cosine", bins=400)
-    assert 0.9 < mixed.overlap() <= 1.001
+    counts = rng.integers(1, 9, bins).astype(float)
+    edges = np.linspace(0, 2, bins + 1)
+    alike = PairHistogram(counts, 3 * counts, edges, unit)
+    np.testing.assert_allclose(alike.overlap(bandwidth), 1, atol=1e-3)
+
+
+def test_people_apart_do_not_overlap():
+    x, who = np.eye(4, dtype=np.float32).repeat(3, 0), np.arange(4).repeat(3)
+    assert jfm.pair_histogram(x, who).overlap() < 1e-6
+    with pytest.raises(ValueError, match="bandwidth is above 0"):
+        jfm.pair_histogram(x, who).overlap(0.0)
 
 
 def test_bad_input_is_refused(unchecked_types):

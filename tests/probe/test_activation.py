@@ -39,6 +39,32 @@ def test_a_class_without_rows_is_never_chosen_and_a_dead_row_is_nobodys():
     assert set(np.asarray(match.label[2:])) == {0, 1, 3}
 
 
+def test_rows_that_are_not_finite_spoil_their_own_class_alone():
+    rows, which = x.copy(), labels.copy()
+    rows[3], which[3] = np.nan, -1
+    rows[5, 1], which[5] = np.inf, 0
+    mavs = jfm.mean_activation_vectors(rows, which)
+    clean = jfm.mean_activation_vectors(x, np.where(np.arange(60) == 3, -1, labels))
+    assert np.isnan(mavs.vectors[0]).all()
+    np.testing.assert_array_equal(mavs.vectors[1:], clean.vectors[1:])
+    rows[9, 2] = np.inf
+    match = jfm.classify_by_mav(rows, mavs)
+    assert list(np.flatnonzero(np.asarray(match.label) < 0)) == [3, 5, 9]
+    nothing = jfm.classify_by_mav(x, np.full((2, 5), np.nan, np.float32))
+    assert (np.asarray(nothing.label) == -1).all() and np.isnan(nothing.similarity).all()
+
+
+@pytest.mark.parametrize("factor", (1e-30, 1e30))
+def test_length_does_not_matter_however_small_or_large(factor):
+    mavs = jfm.mean_activation_vectors(x, labels)
+    match, wanted = (
+        jfm.classify_by_mav(x * np.float32(f), mavs.vectors * np.float32(f))
+        for f in (factor, 1)
+    )
+    np.testing.assert_array_equal(match.label, wanted.label)
+    np.testing.assert_allclose(match.similarity, wanted.similarity, atol=1e-6)
+
+
 def test_many_rows_are_summed_in_chunks():
     many = np.float32(rng.normal(size=(2500, 3)) + 1000)
     which = rng.integers(0, 2, 2500)

@@ -80,6 +80,10 @@ def test_bad_input(unchecked_types):
         jfm.fit_ridge(x, y[1:])
     with pytest.raises(ValueError, match="penalty from 0 on"):
         jfm.fit_ridge(x, y, ridge=-1.0)
+    with pytest.raises(ValueError, match="from 0 on, one at least"):
+        jfm.fit_ridge(x, y, ridges=(-1.0, 1.0))
+    with pytest.raises(ValueError, match=r"1 of .* rows or their targets are not finite"):
+        jfm.fit_ridge(np.where(np.arange(len(x))[:, None] == 2, np.inf, x), y)
     with pytest.raises(ValueError, match="there are 3"):
         jfm.fit_ridge(x, y, groups=groups // 6)
     with pytest.raises(ValueError, match="not one a row"):

@@ -57,6 +57,9 @@ def test_steep_uncentred_rows():
     ours = objective(np.float64(svm.weight[0, 0]), float(svm.bias[0, 0]), steep, y, 1, True)
     assert ours < best * (1 + 1e-4)  # weights rounded to float32 lose as much
     assert abs(svm.objective[0, 0] / best - 1) < 1e-6
+    tested = np.float32(rng.normal(size=(5000, d)) * np.geomspace(1, 1e-3, d) + 50)
+    alike = (svm.decision(tested)[:, 0, 0] > 0) == (svc.predict(tested) > 0)
+    assert np.mean(alike) >= 0.999
 
 
 def test_unknown_labels_are_left_out_and_one_class_is_nan():
@@ -74,6 +77,17 @@ def test_unknown_labels_are_left_out_and_one_class_is_nan():
     np.testing.assert_allclose(svm.weight[0], alone.weight[0], rtol=1e-3, atol=1e-4)
     assert np.isnan(svm.weight[2]).all() and np.isnan(svm.objective[2]).all()
     assert np.isfinite(svm.weight[1]).all()
+
+
+def test_booleans_are_labels_and_rows_without_one_may_be_nan():
+    svm, signed = (jfm.fit_svm(x, y, grid) for y in (labels > 0, labels))
+    np.testing.assert_array_equal(svm.weight, signed.weight)
+    some, rows = labels.copy(), x.copy()
+    some[:7], rows[:7] = 0, np.nan
+    zero = np.where(np.isnan(rows), 0, rows)
+    svm, wanted = (jfm.fit_svm(each, some, grid) for each in (rows, zero))
+    np.testing.assert_array_equal(svm.weight, wanted.weight)
+    assert np.isfinite(svm.weight).all()
 
 
 def test_choice_of_penalty():
@@ -96,6 +110,10 @@ bad = {
     "one attribute": ((x, labels[:, 0], grid), "labels\\[:, None\\]"),
     "grid": ((x, labels, np.float32(1)), "grid"),
     "labels": ((x, labels * 2, grid), "2 \\* present - 1"),
+    "0 and 1": ((x, (labels > 0).astype(int), grid), "2 \\* present - 1"),
+    "NaN": ((np.where(x == x[4, 0], np.nan, x), labels, grid), "1 of 300 rows"),
+    "nothing": ((x[:0], labels[:0], grid), "no row"),
+    "no penalty": ((x, labels, grid[:0]), "grid"),
     "penalty": ((x, labels, np.float32([0.0])), "positive"),
 }
 
