@@ -173,8 +173,7 @@ def real_faces(
                 deal(real.people),
             )
         )
-    faces = jfm.data.load_faces()
-    yale = faces[faces.dataset == "yaleb"]
+    yale, whose = yale_faces(given)
     light = {
         "Light From One Side": np.where(yale.azimuth == 0, 0, np.sign(yale.azimuth)),
         "Light From Aside": np.where(np.abs(yale.azimuth) > 20, 1, -1),
@@ -183,7 +182,7 @@ def real_faces(
     found.append(
         Collection(
             "Yale-B light",
-            f"bundled embeddings of {len(yale)} mildly lit images of Extended Yale-B, "
+            f"{len(yale)} mildly lit images of Extended Yale-B by {whose}, "
             f"{len(np.unique(yale.label))} people: the direction of the light, which says "
             "nothing of who it is",
             yale.embeddings,
@@ -195,6 +194,14 @@ def real_faces(
         )
     )
     return found
+
+
+def yale_faces(given: pathlib.Path | None) -> tuple[jfm.data.Faces, str]:
+    """Mildly lit Yale-B by the models of the data folder or the bundled ones; whose."""
+    found = open_embeddings(data_folder(given))
+    faces = jfm.data.load_faces() if found is None else found
+    whose = "the six bundled models" if found is None else "seven models of the data folder"
+    return faces[faces.dataset == "yaleb"], whose
 
 
 def by_median(x, dataset) -> np.ndarray:

@@ -198,6 +198,7 @@ def gather_arrays(found, opened, pictures) -> dict[str, np.ndarray]:
         arrays[f"{net}/scree"] = np.stack([f.scree for f in fs])
         for way in fs[0].verdict.errors:
             arrays[f"{net}/error/{way}"] = np.stack([f.verdict.errors[way] for f in fs])
+            arrays[f"{net}/missed/{way}"] = np.array([f.verdict.error[way] for f in fs])
         for reader in fs[0].verdict.angle_std:
             both = [(f.verdict.angle_mean[reader], f.verdict.angle_std[reader]) for f in fs]
             arrays[f"{net}/angle/{reader}"] = np.array(both)

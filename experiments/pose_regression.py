@@ -20,7 +20,7 @@ from jfacemap.plot.angles import plot_binned_errors
 from jfacemap.study.attribute_probe import deal_people, Roles
 
 from .attribute_probes import level, project
-from .face_collections import open_real, yaw_of
+from .face_collections import open_real, yale_faces, yaw_of
 from .harness import console, launch, Results, watch
 
 
@@ -135,12 +135,11 @@ def problems(config: Config) -> list[Problem]:
         )
     else:
         console.print("No ORL and LFW images: set JFACEMAP_DATA. Light alone.\n")
-    faces = jfm.data.load_faces()
-    yale = faces[faces.dataset == "yaleb"]
+    yale, whose = yale_faces(config.data)
     for name, angle in (("azimuth", yale.azimuth), ("elevation", yale.elevation)):
         about = (
             f"illumination, no pose: |{name}| of the light on {len(yale)} mildly lit "
-            f"images of Extended Yale-B, {len(np.unique(yale.label))} people, bundled rows"
+            f"images of Extended Yale-B, {len(np.unique(yale.label))} people, {whose}"
         )
         found.append(
             Problem(f"light {name}", about, yale.embeddings, yale.label, np.abs(angle),

@@ -34,11 +34,13 @@ def plot_attribute_errors(
     figure = Figure(figsize=size, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     bar = 0.8 / len(series)
+    limit = 75.0
     for k, (name, rates) in enumerate(series.items()):
         place = at + 0.4 - bar * (k + 0.5)
         for side, (ax, rate) in enumerate(zip((left, right), rates, strict=True)):
             rate = 100 * np.asarray(rate)[rows]
             ax.barh(place, rate, bar, color=f"C{k}", label=name)
+            limit = max(limit, float(np.nanmax(rate, initial=0)) + 3)
             if intervals and name in intervals:
                 lower, upper = 100 * np.asarray(intervals[name][side])[:, rows]
                 reach = np.stack([rate - lower, upper - rate])
@@ -46,7 +48,7 @@ def plot_attribute_errors(
                 ax.errorbar(rate, place, xerr=np.maximum(reach, 0), **style)
     for ax, what in ((left, "false negatives, %"), (right, "false positives, %")):
         ax.axvline(50, color="0.3", linestyle="--", linewidth=1)
-        ax.set_xlim(0, 75)
+        ax.set_xlim(0, limit)
         ax.set_xlabel(what)
         ax.grid(axis="x", alpha=0.3)
         for i in np.flatnonzero(begins)[1:]:
@@ -57,7 +59,7 @@ def plot_attribute_errors(
     left.tick_params(axis="y", length=0)
     for i in np.flatnonzero(begins):
         style = {"ha": "right", "va": "center", "fontsize": 8, "weight": "bold"}
-        right.text(74, at[i] + 0.85, groups[rows[i]], **style)
+        right.text(limit - 1, at[i] + 0.85, groups[rows[i]], **style)
     handles = right.get_legend_handles_labels()
     figure.legend(*handles, fontsize=8, loc="outside lower center", ncols=len(series))
     figure.suptitle(title, fontsize=10)
