@@ -166,9 +166,7 @@ def run(config: Config) -> Results:
             )
         ),
     }
-    p = np.stack([each.permutation_p for each in found.values()])
-    adjusted = np.where(np.isfinite(p), 1.0, np.nan)
-    adjusted[np.isfinite(p)] = false_discovery_control(p[np.isfinite(p)])
+    adjusted = adjust(np.stack([each.permutation_p_max for each in found.values()]))
     rows = list(gather_rows(sample, found, entropies, power, adjusted))
     report(
         sample, found, tables, classes, spectra, overlap, power, entropies, adjusted,
@@ -181,6 +179,15 @@ def run(config: Config) -> Results:
         data={"source": sample.source, "models": ", ".join(sample.embeddings)},
         config=config,
     )
+
+
+def adjust(p: np.ndarray) -> np.ndarray:
+    """Of p (models, attributes), adjusted within models: Benjamini-Hochberg across them."""
+    adjusted = np.full(p.shape, np.nan)
+    for a, column in enumerate(p.T):
+        known = np.isfinite(column)
+        adjusted[known, a] = false_discovery_control(column[known])
+    return adjusted
 
 
 def centroids(x, identity) -> np.ndarray:
@@ -197,7 +204,7 @@ def arrays_of(sample, found, tables, entropies, adjusted) -> dict[str, np.ndarra
     arrays |= {"p_bh": adjusted, **entropies}
     for name, each in found.items():
         arrays[f"{name}/ks"], arrays[f"{name}/log_p"] = each.draws, each.log_p
-        arrays[f"{name}/rho"] = tables[name].rho
+        arrays[f"{name}/rho"], arrays[f"{name}/rho_p"] = tables[name].rho, tables[name].p
         arrays[f"{name}/rho_replicates"] = tables[name].replicates
     return arrays
 
@@ -217,7 +224,9 @@ def gather_rows(sample, found, entropies, power, adjusted):
                 "p_max_t": each.permutation_p_max[a],
                 "p_benjamini_hochberg": adjusted[i, a],
                 **{entropy: values[a] for entropy, values in entropies.items()},
+                "accuracy": power[model].accuracy[a],
                 "balanced_accuracy": power[model].balanced[a],
+                "majority_accuracy": power[model].majority[a],
             }
 
 
@@ -239,7 +248,7 @@ def draw(sample, found, entropies, adjusted, angles, config):
     mean = {name: each.statistic.mean(axis=1) for name, each in found.items()}
     log_p = {
         "asymptotic, too small": np.stack([f.log_p.min(axis=1) for f in found.values()]),
-        "permutation, Benjamini-Hochberg": np.log(adjusted),
+        "relabelling, max-T, then Benjamini-Hochberg across models": np.log(adjusted),
     }
     what = sample.source.split(";")[0]
     return {

@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 import jfacemap as jfm
+from jfacemap.attribute.correlate import _weighted_statistics, _weights
 from jfacemap.attribute.dimension import tree_length
 from jfacemap.attribute.discriminate import fit_logistic
 
@@ -56,27 +57,51 @@ def test_correlations_and_their_draws():
     options = {"metric": "cosine", "replicates": 30}
     table = jfm.correlate_entropy(key, found, x, a, who, **options)
     entropies = jfm.inter_entropy(a, who), jfm.intra_entropy(a, who)
-    for i, values in enumerate((found.statistic.max(1), found.statistic.mean(1))):
+    people = found.people
+    assert (people[:, 0] != people[:, 1]).any()
+    sums = (found.statistic * people).sum(axis=1)
+    rows = found.statistic.max(1), found.statistic.mean(1), sums, sums / people.sum(axis=1)
+    for i, values in enumerate(rows):
         for j, entropy in enumerate(entropies):
             theirs = spearmanr(values, entropy)
             assert table.rho[i, j] == pytest.approx(theirs.statistic)
             assert table.p[i, j] == pytest.approx(theirs.pvalue)
-    assert table.aggregates[:3] == ("max", "mean", "weighted")
+    assert table.aggregates == ("max", "mean", "weighted", "weighted mean")
     assert table.replicates.shape == (30, 4, 2)
-    low, high = table.interval()
-    assert (low < high).all() and (high - low < 2).all()
+    # Two draws, the slow way: the entropies and statistics of the people drawn.
+    w = _weights(key, 24, 30)
+    ks = _weighted_statistics(found, x, who, w, "cosine")
+    for b in (0, 29):
+        drawn = [f(a, who, weights=w[b]) for f in (jfm.inter_entropy, jfm.intra_entropy)]
+        for j, entropy in enumerate(drawn):
+            wanted = spearmanr(ks[b].max(axis=1), entropy).statistic
+            assert table.replicates[b, 0, j] == pytest.approx(wanted, abs=1e-6)
+    low, high = table.interval(0.9)
+    wanted = np.quantile(table.replicates, [0.05, 0.95], axis=0)
+    np.testing.assert_allclose([low, high], wanted)
 
 
-def test_weighted_statistics_of_equal_weights_are_the_statistics():
-    from jfacemap.attribute.correlate import _weighted_statistics
-
+def test_statistics_of_people_drawn_are_those_of_their_pairs():
     x, a, who = world(people=24)
     found = jfm.attribute_ks(
         jax.random.key(0), x, a, who, metric="euclidean", exclude_same=True
     )
-    ones = np.ones((2, 24), np.float32)
-    ks = _weighted_statistics(found, x, who, ones, "euclidean")
-    np.testing.assert_allclose(ks[1], found.statistic, atol=1e-6)
+    rng = np.random.default_rng(0)
+    w = np.stack([np.ones(24), rng.integers(0, 4, 24)]).astype(np.float32)
+    ks = _weighted_statistics(found, x, who, w, "euclidean")
+    np.testing.assert_allclose(ks[0], found.statistic, atol=1e-6)
+    for j, rows in enumerate(found.clouds):
+        rows = rows[:, : found.size[j]]
+        sides = [(rows[0], rows[0]), (rows[1], rows[1]), tuple(rows)]
+        values = [cdist(np.float64(x[p]), np.float64(x[q])) for p, q in sides]
+        often = [np.outer(w[1][who[p]], w[1][who[q]]) * (who[p][:, None] != who[q][None])
+                 for p, q in sides]  # fmt: skip
+        at = np.unique(np.concatenate([v.ravel() for v in values]))
+        share = [np.array([o[v <= t].sum() for t in at]) / o.sum()
+                 for v, o in zip(values, often, strict=True)]  # fmt: skip
+        for m in range(2):
+            wanted = np.abs(share[m] - share[2]).max()
+            assert ks[1, j, m] == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("metric", ("cosine", "euclidean"))
