@@ -26,7 +26,7 @@ class Source:
     weights: np.ndarray | None
     labels: np.ndarray | None
 
-    def parts(self) -> Iterator[tuple[np.ndarray, ...]]:
+    def parts(self) -> Iterator[tuple]:
         """Rows, weights and labels of one part after another."""
         start = 0
         both = zip(self.x.batches(buffer_rows), self.y.batches(buffer_rows), strict=True)
