@@ -1,5 +1,11 @@
-"""Indices of likeness of all pairs of models, and a space they share, against NumPy."""
+"""Indices of likeness of all pairs of models, and a space they share, against NumPy.
 
+CKA also against the package repsim where that is installed, on 1,000 rows: it multiplies
+n x n kernels. No extra names it, since for Linux it is C++ that has yet to be compiled.
+"""
+
+import importlib
+import importlib.util
 import itertools
 
 import jax.numpy as jnp
@@ -22,12 +28,14 @@ sweeps = 5
 procrustes_models = 4
 """Few, and `procrustes_width` narrow: the loop takes minutes for ten of 512."""
 
+repsim_models, repsim_rows = 3, 1000
+
 procrustes_width = 256
 
 
 def run(size: Size) -> list[Row]:
     """CKA of all pairs, from one pass or pair by pair; generalised Procrustes."""
-    return [*cka(size), *procrustes(size)]
+    return [*cka(size), *against_repsim(size), *procrustes(size)]
 
 
 def cka(size: Size) -> list[Row]:
@@ -68,6 +76,25 @@ def cka(size: Size) -> list[Row]:
     task = f"CKA of {len(pairs)} pairs of {size.models}, {size.rows} x {size.width}"
     times = race(sides, min(size.rounds, 3))
     return [Row(task, times, n, f, loop) for n, f in zip(names, floors, strict=True)]
+
+
+def against_repsim(size: Size) -> list[Row]:
+    """Nothing where it is not installed."""
+    if importlib.util.find_spec("repsim") is None:
+        return []
+    repsim = importlib.import_module("repsim")
+    small = Size(min(size.rows, repsim_rows), size.width, repsim_models)
+    rows = simulate.embeddings(small, condition=10)
+    wide, x = [r.astype(np.float64) for r in rows], list(map(jnp.asarray, rows))
+    truth = np.array([[cka_of_kernels(a, b) for b in wide] for a in wide])
+    error = lambda table: relative_error(table, truth)
+    peer, ours = "repsim.cka", "linear_cka, float64"
+    sides = {
+        peer: Side(lambda: repsim.cka(wide, "linear", "gretton"), error),
+        ours: Side(lambda: jfm.compare.linear_cka(jfm.joint_moments(x)), error),
+    }
+    task = f"CKA of all pairs of {repsim_models}, {small.rows} x {small.width}"
+    return [Row(task, race(sides, min(size.rounds, 3)), ours, baseline=peer)]
 
 
 def numpy_cka(x: np.ndarray, y: np.ndarray) -> float:

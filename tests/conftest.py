@@ -20,6 +20,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 slow = """
 attribute/test_discriminate.py
 attribute/test_macroscale.py
+benchmarks/test_tiny.py
 core/test_fan_out.py::test_eight_devices[batches
 core/test_fan_out.py::test_eight_devices[bootstrap
 core/test_fan_out.py::test_eight_devices[sweep
@@ -71,12 +72,14 @@ experiments/test_defences.py::test_users_one_by_one_are_as_by_hand
 experiments/test_launch.py::test_a_launcher_that_is_ended_ends_its_processes
 experiments/test_launch.py::test_one_that_fails_stops_the_others[--die
 experiments/test_launch.py::test_one_that_fails_stops_the_others[--exit
+experiments/test_map_families.py::test_a_quick_run
 experiments/test_reidentification.py
 experiments/test_which_pairs.py
 fit/test_all_pairs.py::test_equals_a_loop_over_pairs[0.0-rotation
 fit/test_all_pairs.py::test_vmaps_over_weights
 fit/test_cca.py::test_correlations_are_those_of_the_eigenvalue_problem[0.0
 fit/test_gradient.py::test_labels_and_low_rank
+fit/test_gradient.py::test_one_buffer_of_a_source_is_fitted_as_arrays_are[None
 fit/test_gradient.py::test_unsquared_distance_matches_a_general_minimiser
 fit/test_low_rank.py::test_held_out_errors_are_those_of_maps_fitted_on_the_others
 fit/test_margin.py::test_gradients_are_finite_at_a_centre_and_opposite[arcface

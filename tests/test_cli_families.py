@@ -5,11 +5,13 @@ import json
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import jfacemap as jfm
-from jfacemap.cli import stream
+from jfacemap.cli import sources, stream
 from jfacemap.data.map_file import load, read_header
+from jfacemap.fit import buffers
 
 from .cli_runs import folder as folder, ok, refused
 from .helpers import tree_allclose
@@ -56,6 +58,50 @@ def test_gradient_starts_from_a_closed_form(folder, capsys):
     score = lambda m: float(jfm.losses.cosine(m(x), y).mean())
     assert score(m) < score(jfm.fit_rotation(x, y))
     assert "cosine, " in out and "50 steps" in out
+
+
+def test_gradient_keeps_the_map_that_is_best_on_people_held_out(folder, capsys):
+    options = "--kind gradient --learning-rate .01 --held-out .2 --patience 2"
+    out = ok(capsys, f"{fit} {options} --groups who.npy --batch-size 9")
+    who, (x, y) = np.load("who.npy"), rows()
+    fold = jfm.assign_folds(who, 5)
+    held, rate = fold == fold.max(), optax.cosine_decay_schedule(0.01, 1000)
+    truth = jfm.fit_gradient(
+        jax.random.key(0), x, y, init=jfm.fit_affine(x[~held], y[~held]), steps=1000,
+        optimizer=optax.adam(rate), batch_size=9, held_out=held, patience=2,
+    )  # fmt: skip
+    assert 0 < truth.step < 900 and np.isnan(truth.losses[-1])  # patience had an end
+    assert tree_allclose(load("m.safetensors"), truth.map, rtol=1e-3, atol=1e-4)
+    assert f"{held.sum()} rows, squared {truth.held_out[0]:.4g} at the start" in out
+    assert f"after {truth.step} steps: that map is kept" in out
+
+
+def test_gradient_reads_a_store_in_parts(folder, capsys, monkeypatch):
+    """Of more rows than one buffer, and with rows of no weight that hold NaN."""
+    monkeypatch.setattr(buffers, "buffer_rows", 25)
+    longest = []
+
+    def rows_of(store, index=slice(None), *, read=jfm.data.EmbeddingStore.rows):
+        found = read(store, index)
+        longest.append(len(found))
+        return found
+
+    (x, y), w = rows(), np.load("weights.npy")
+    with jfm.data.EmbeddingStore.create("a.zarr", 8) as store:
+        store.append(np.load("a.npy"))
+    np.save("b.npy", np.where(np.arange(60)[:, None] == 3, np.nan, np.load("b.npy")))
+    monkeypatch.setattr(jfm.data.EmbeddingStore, "rows", rows_of)
+    monkeypatch.setattr(stream, "batch_numbers", 100)
+    monkeypatch.setattr(sources, "scan_rows", 10)
+    ok(
+        capsys,
+        "fit a.zarr b.npy -o m.safetensors --kind gradient --steps 60 --batch-size 8 "
+        "--weights weights.npy",
+    )
+    assert longest and max(longest) == 25 and longest.count(25) > 3
+    start, m = jfm.fit_affine(x, y, weights=np.float32(w)), load("m.safetensors")
+    gap = np.abs(m.weight - start.weight).max()
+    assert 0 < gap < 0.2 * np.abs(start.weight).max()  # it began there and went on
 
 
 def test_ladder_is_that_of_the_library(folder, capsys):
@@ -112,7 +158,15 @@ def test_a_bent_map_goes_in_and_out_of_files(folder, capsys):
         (f"{fit} --kind gradient --learning-rate 0", "--learning-rate is a number above 0"),
         (
             f"{fit} --kind gradient --groups who.npy",
-            "--groups are for --loss info-nce or triplet; this is squared.",
+            "--groups are for --loss info-nce or triplet, or --held-out; this is squared.",
+        ),
+        (f"{fit} --kind gradient --held-out .7", "--held-out is a share of at most 0.5"),
+        (f"{fit} --kind gradient --patience 3", "--patience is with rows held out: give"),
+        (f"{fit} --kind gradient --held-out .1 --patience 0", "--patience is at least 1"),
+        (f"{fit} --held-out .1", "--held-out is for --kind gradient; this is linear."),
+        (
+            f"{fit} --kind gradient --held-out .1 --steps 15",
+            "--steps is a multiple of 10 with --held-out; got 15.",
         ),
         (f"{fit} --kind gradient --loss l1", "--loss is one of squared, distance, cosine"),
         ("ladder a.npy b.npy --folds 2", "--folds is at least 3; got 2."),

@@ -11,7 +11,7 @@ kinds:
   similarity  s x R + b
   ridge       x W + b, its penalty chosen by cross-validation: for few rows
   low-rank    x L R + b, through --rank dimensions or as many as cross-validation likes
-  gradient    by steps of Adam from the map of --start: any --loss, rows in memory
+  gradient    by steps of Adam from the map of --start: any --loss
   identity    the naive baseline: pad with zeros or truncate, nothing is fitted
 
 --center subtracts each model's mean over the fit rows, from both sides, and scales rows to
@@ -24,6 +24,7 @@ examples:
   jfacemap fit a.npy b.npy -o ab.safetensors --kind rotation --center
   jfacemap fit a.npy b.npy -o ab.safetensors --kind ridge --groups who.npy
   jfacemap fit a.npy b.npy -o ab.safetensors --kind gradient --loss cosine --start rotation
+  jfacemap fit a.npy b.npy -o ab.safetensors --kind gradient --held-out .1 --patience 5
   jfacemap fit faces.npz:arcface faces.npz:facenet --kind rotation -o af.safetensors
 """
 
@@ -52,16 +53,16 @@ from .files import check_output, Flag, short_name
 from .fit_families import (
     by_folds,
     check_options,
-    descend,
     read_folds,
     read_labels_of,
     solve_rank,
     solve_ridge,
 )
+from .fit_steps import hold_out, Steps
 from .fitted import mean_entries, Space
 from .row_order import row_order, RowOrder
 from .sources import read_weights, Rows
-from .stream import batches, common_dtype, precision
+from .stream import batches, common_dtype, PlacedRows, precision
 
 
 Start = Literal["linear", "affine", "rotation", "similarity"]
@@ -117,6 +118,11 @@ class Options:
     """Rows in a step of a gradient fit."""
     learning_rate: float = 1e-3
     """Of the first step; it falls to 0."""
+    held_out: float = 0.0
+    """Share of the rows (4,096 at most) that a gradient fit leaves out: the map is kept
+    that is best on them, of one every 10 steps."""
+    patience: int | None = None
+    """Looks at the rows held out without a new best, after which a gradient fit stops."""
     seed: int = 0
     """Of the batches."""
     force: Flag = False
@@ -134,16 +140,21 @@ def run(c: Options) -> None:
     folds = np.zeros(len(x), int)
     if chosen:
         folds = read_folds(c.groups, c.folds, len(x), order)
+    kept, steps = w, None
+    if c.kind == "gradient":
+        who = None if c.groups is None else read_labels_of(c.groups, len(x), order)
+        steps = Steps(c, w, who, hold_out(c.held_out, len(x), who))
+        kept = steps.kept
     dtype = common_dtype(x, y)
     with precision(dtype):
-        spaces = _spaces(c, x, y, w, dtype)
-        parts = _gather(spaces, x, y, w, folds, dtype)
+        spaces = _spaces(c, x, y, kept, dtype)
+        parts = _gather(spaces, x, y, kept, folds, dtype)
         moments = ft.reduce(merge, parts)
-        m, said = _fit(c, spaces, x, y, w, parts, moments, dtype, order)
+        m, said = _fit(c, spaces, x, y, parts, moments, dtype, steps)
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(m)):
             raise InputError("The fitted map is not finite: are all rows alike?")
         info = diagnose(moments, centered=_has_bias(c))
-        residual, cosine = _judge(m, spaces, x, y, w, dtype)
+        residual, cosine = _judge(m, spaces, x, y, kept, dtype)
     rows, rank, condition = (
         float(np.asarray(v)) for v in (info.count, info.rank, info.condition)
     )
@@ -228,7 +239,7 @@ def _prepare(spaces, batch):
     return spaces[0].place(x), spaces[1].place(y), w
 
 
-def _fit(c: Options, spaces, x, y, w, parts, moments, dtype, order):
+def _fit(c: Options, spaces, x, y, parts, moments, dtype, steps: Steps | None):
     """The map, and what is said of how it was found."""
     widths = x.shape[1], y.shape[1]
     match c.kind:
@@ -238,17 +249,11 @@ def _fit(c: Options, spaces, x, y, w, parts, moments, dtype, order):
             if c.rank is not None and c.rank > min(widths):
                 raise InputError(f"--rank is at most {min(widths)}; got {c.rank}.")
             return solve_rank(parts, c.rank)
-        case "gradient":
-            who = c.groups
-            labels = None if who is None else read_labels_of(who, len(x), order)
+        case "gradient" if steps is not None:
             start = _solve(dataclasses.replace(c, kind=c.start), moments, *widths, dtype)
-            pieces = [
-                _prepare(spaces, batch) for batch in batches([x, y, w], dtype, "reading")
-            ]
-            x, y, w = (
-                jnp.concatenate(side)[: len(x)] for side in zip(*pieces, strict=True)
-            )
-            return descend(c, start, x, y, w, labels)
+            sides = zip((x, y), spaces, strict=True)
+            ready = (PlacedRows(rows, space, dtype) for rows, space in sides)
+            return steps.descend(start, *ready)
     return _solve(c, moments, *widths, dtype), {}
 
 

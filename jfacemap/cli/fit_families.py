@@ -1,4 +1,4 @@
-"""Fits of `jfacemap fit` that are more than one solution: chosen by folds, or by steps."""
+"""Fits of `jfacemap fit` whose ridge or rank folds choose, and options of one kind."""
 
 import jax
 import jax.numpy as jnp
@@ -7,27 +7,23 @@ import numpy as np
 from ..core.maps import AbstractMap, LowRankMap
 from ..core.moments import PairMoments
 from ..data.arrays import InputError
-from ..fit import losses
 from ..fit.folds import as_folds
-from ..fit.gradient import fit_gradient
 from ..fit.low_rank import solve_low_rank
 from ..fit.low_rank_path import solve_low_rank_path
 from ..fit.ridge_path import solve_ridge_path
+from .fit_steps import check_every, contrastive
 from .row_order import RowOrder
 
 
 by_folds = "ridge", "low-rank"
 """Kinds that cross-validation has a say in."""
 
-row_losses = {
-    "squared": losses.squared,
-    "distance": losses.distance,
-    "cosine": losses.cosine,
-    "huber": losses.huber,
-    "info-nce": losses.info_nce,
-    "triplet": losses.triplet,
-}
-contrastive = "info-nce", "triplet"
+
+of_steps = (
+    *("start", "loss", "steps", "batch_size", "learning_rate", "seed"),
+    *("held_out", "patience"),
+)
+"""Options of a gradient fit."""
 
 
 def read_folds(groups: str | None, folds: int, n: int, order: RowOrder) -> np.ndarray:
@@ -85,42 +81,13 @@ def solve_rank(parts, rank: int | None) -> tuple[AbstractMap, dict[str, str]]:
     return m, said
 
 
-def descend(c, start: AbstractMap, x, y, w, labels) -> tuple[AbstractMap, dict[str, str]]:
-    """The map that steps of Adam make of `start`, and what is said of it."""
-    import optax
-
-    rate = optax.cosine_decay_schedule(c.learning_rate, c.steps)
-    fit = fit_gradient(
-        jax.random.key(c.seed),
-        x,
-        y,
-        init=start,
-        loss=row_losses[c.loss],
-        optimizer=optax.adam(rate),
-        steps=c.steps,
-        batch_size=None if c.batch_size >= len(x) else c.batch_size,
-        weights=w,
-        labels=labels if c.loss in contrastive else None,
-    )
-    tenth = max(1, c.steps // 10)
-    ends = fit.losses[:tenth], fit.losses[-tenth:]
-    first, last = (float(jnp.mean(part)) for part in ends)
-    said = {
-        "loss": f"{c.loss}, {first:.4g} in the first {tenth} of {c.steps} steps, "
-        f"{last:.4g} in the last"
-    }
-    return fit.map, said
-
-
 def check_options(c) -> None:
     """Raise `InputError` for options that another kind has."""
     own = {
         "groups": (*by_folds, "gradient"),
         "folds": by_folds,
         "rank": ("low-rank",),
-        **dict.fromkeys(
-            ("start", "loss", "steps", "batch_size", "learning_rate", "seed"), ("gradient",)
-        ),
+        **dict.fromkeys(of_steps, ("gradient",)),
     }
     for name, kinds in own.items():
         if getattr(c, name) != type(c).__dataclass_fields__[name].default:
@@ -138,8 +105,25 @@ def check_options(c) -> None:
             raise InputError(f"{flag} is at least 1; got {getattr(c, name)}.")
     if not 0 < c.learning_rate < np.inf:
         raise InputError(f"--learning-rate is a number above 0; got {c.learning_rate}.")
-    if c.groups is not None and c.kind == "gradient" and c.loss not in contrastive:
-        raise InputError(f"--groups are for --loss info-nce or triplet; this is {c.loss}.")
+    _check_held_out(c)
+
+
+def _check_held_out(c) -> None:
+    if not 0 <= c.held_out <= 0.5:
+        raise InputError(f"--held-out is a share of at most 0.5; got {c.held_out}.")
+    if c.held_out and c.steps % check_every:
+        raise InputError(
+            f"--steps is a multiple of {check_every} with --held-out; got {c.steps}."
+        )
+    if c.patience is not None and c.patience < 1:
+        raise InputError(f"--patience is at least 1; got {c.patience}.")
+    if c.patience is not None and not c.held_out:
+        raise InputError("--patience is with rows held out: give --held-out 0.1, say.")
+    told = c.held_out or c.loss in contrastive
+    if c.groups is not None and c.kind == "gradient" and not told:
+        raise InputError(
+            f"--groups are for --loss info-nce or triplet, or --held-out; this is {c.loss}."
+        )
 
 
 def _held_out(error, folds: int) -> str:

@@ -1,6 +1,7 @@
 """Rows from disk to the device in batches, and through maps."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..core.linalg import unit
 from ..core.maps import AbstractMap
+from ..core.rows import check_size
 from .console import progress
 from .fitted import Space
 from .sources import Rows
@@ -69,3 +71,24 @@ def mapped(
         rows = np.asarray(act(m, jnp.asarray(batch)))[:left]
         left -= len(rows)
         yield rows
+
+
+@dataclasses.dataclass(frozen=True)
+class PlacedRows:
+    """A `RowSource` of `rows (n, d)`, made ready for `space` as they are read."""
+
+    rows: Rows
+    space: Space
+    dtype: np.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        return len(self.rows), self.rows.shape[1]
+
+    def batches(self, size: int, *, start: int = 0) -> Iterator[np.ndarray]:
+        """The rows from `start` on, `size` at a time, the last batch shorter."""
+        check_size(size)
+        place = jax.jit(self.space.place)
+        for i in range(start, len(self.rows), size):
+            yield np.asarray(place(np.asarray(self.rows[i : i + size], self.dtype)))

@@ -14,12 +14,16 @@ from .retraction import coordinates, lean, move
 
 
 class Data(eqx.Module):
-    """Paired rows, with their weights and labels where there are any."""
+    """Paired rows, with their weights and labels where there are any.
+
+    The first `count` of them are rows, the others padding; None: there is no padding.
+    """
 
     x: Float[Array, "n d"]
     y: Float[Array, "n k"]
     weights: Float[Array, " n"] | None
     labels: Int[Array, " n"] | None
+    count: Int[Array, ""] | None = None
 
 
 class State(eqx.Module):
@@ -58,7 +62,7 @@ def draw(key: Key[Array, ""], data: Data, batch_size: int | None) -> Data:
     """Rows drawn with replacement, by weight; all of them if there is no batch size."""
     if batch_size is None:
         return data
-    n = data.x.shape[0]
+    n = data.x.shape[0] if data.count is None else data.count
     if data.weights is None:
         rows = jax.random.randint(key, (batch_size,), 0, n, jnp.int32)
     else:
@@ -77,8 +81,13 @@ def descend(
     loss: Callable,
     optimizer,
     batch_size: int | None,
+    count: Int[Array, ""] | None = None,
 ) -> tuple[State, Float[Array, " steps"]]:
-    """A step for each key; and the loss of each batch before its step."""
+    """A step for each key; and the loss of each batch before its step.
+
+    With a `count`, for as many of the keys, and the losses of the others are NaN: one
+    program serves every count.
+    """
     import optax
 
     update = optax.with_extra_args_support(optimizer).update
@@ -94,4 +103,9 @@ def descend(
         new = jax.tree.map(jnp.add, at, by)
         return State(move(state.map, at, new), new, memory), value
 
-    return jax.lax.scan(step, state, keys)
+    if count is None:
+        return jax.lax.scan(step, state, keys)
+    rest = lambda state, _: (state, jnp.full((), jnp.nan, data.x.dtype))
+    some = lambda state, given: jax.lax.cond(given[0], step, rest, state, given[1])
+    used = jnp.arange(len(keys), dtype=jnp.int32) < count
+    return jax.lax.scan(some, state, (used, keys))

@@ -65,8 +65,9 @@ def fit_gradient(
     **Arguments:**
 
     - `key`: of the batches.
-    - `x`, `y`: rows `(n, d)` and `(n, k)`, or a `RowSource` each (an `EmbeddingStore`):
-      those are read in turn, and batches drawn within some 65,536 rows at a time.
+    - `x`, `y`: rows `(n, d)` and `(n, k)`, or a `RowSource` each (an `EmbeddingStore`, or
+      `jfacemap.core.rows.ArrayRows` of a memory map): those are read in turn, and batches
+      drawn within 65,536 rows at a time. Of no more rows the fit is that of arrays.
     - `init`: where to start, any map: `fit_affine(x, y)`, `identity_map(d, k)`,
       `fit_low_rank(x, y, 16)`, `mlp_map(key, start, 64)`. The result is of its kind; a
       rotation stays one, its determinant the same sign.
@@ -76,8 +77,8 @@ def fit_gradient(
       batches. By default Adam, its rate falling from 1e-2 to 0 by a cosine.
     - `batch_size`: rows of a batch, drawn with replacement, by weight; None for all.
     - `held_out`: pairs `(x, y)` or `(x, y, labels)`, or a mask `(n,)` of the rows given:
-      pairs that are not fitted on but looked at every `check_every` steps. After `patience`
-      checks in a row without a new best the fit stops.
+      pairs that are not fitted on but looked at every `check_every` steps, from memory.
+      After `patience` checks in a row without a new best the fit stops.
 
     Computed in the dtype of the rows: near the optimum losses are exact to some 1e-6 in
     float32. Rows of zero weight may be NaN. NaN elsewhere makes the losses and the map NaN.
@@ -96,16 +97,13 @@ def fit_gradient(
     if isinstance(x, RowSource) or isinstance(y, RowSource):
         from .gradient_source import fit_source
 
-        if not (held_out is None or isinstance(held_out, tuple)):
-            raise ValueError("Rows of a source have no mask: pass held_out=(x, y).")
-        rest = weights, labels, held_out, patience
-        return fit_source(key, x, y, init, loss, optimizer, steps, batch_size, *rest)
+        how = loss, optimizer, steps, batch_size, check_every, patience
+        return fit_source(key, x, y, weights, labels, held_out, init, *how)
     data = as_data(x, y, weights, labels)
     init = as_start(init, data)
     data, judge = part(data, held_out, init)
     check_used(data, "fit: held_out and weights of 0 leave none")
-    if judge is not None and steps % check_every:
-        raise ValueError(f"steps {steps} is no multiple of check_every {check_every}.")
+    check_checks(judge, steps, check_every)
     given = key, data, judge, init, loss, optimizer
     return _fit(*given, steps, batch_size, check_every, patience)
 
@@ -143,17 +141,28 @@ def part(data: Data, held_out, init: AbstractMap) -> tuple[Data, Data | None]:
     """Pairs to fit on and pairs to look at."""
     if held_out is None or isinstance(held_out, tuple):
         return data, as_judge(held_out, init)
-    if jnp.shape(held_out) != data.x.shape[:1]:
-        raise ValueError(
-            f"held_out is (x, y), (x, y, labels) or a mask of {len(data.x)} rows; got an "
-            f"array of shape {jnp.shape(held_out)}."
-        )
+    check_mask(held_out, len(data.x))
     w = jnp.ones(len(data.x), data.x.dtype) if data.weights is None else data.weights
     fit, look = jnp.where(held_out, 0, w), jnp.where(held_out, w, 0)
     with_weights = lambda w: Data(data.x, data.y, w, data.labels)
     judge = with_weights(look)
     check_used(judge, "look at: held_out has none of any weight")
     return with_weights(fit), judge
+
+
+def check_mask(held_out, n: int) -> None:
+    """`ValueError` unless there is one for each of n rows."""
+    if jnp.shape(held_out) != (n,):
+        raise ValueError(
+            f"held_out is (x, y), (x, y, labels) or a mask of {n} rows; got an array of "
+            f"shape {jnp.shape(held_out)}."
+        )
+
+
+def check_checks(judge: Data | None, steps: int, check_every: int) -> None:
+    """`ValueError` if steps would be left after the last look at the pairs held out."""
+    if judge is not None and steps % check_every:
+        raise ValueError(f"steps {steps} is no multiple of check_every {check_every}.")
 
 
 def as_judge(held_out: tuple | None, init: AbstractMap) -> Data | None:

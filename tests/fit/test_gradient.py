@@ -23,6 +23,7 @@ y = np.float32(x @ truth + 1 + 0.3 * rng.normal(size=(60, 3)))
 nothing = jfm.AffineMap(jnp.zeros((4, 3)), jnp.zeros(3))
 heavy_ball = optax.sgd(0.1, momentum=0.9)
 falling = optax.adam(optax.cosine_decay_schedule(0.1, 300))
+quick = optax.adam(0.3)
 key = jr.key(0)
 
 
@@ -152,8 +153,78 @@ def test_rows_of_a_source(tmp_path):
     named = [jfm.data.EmbeddingStore.open(tmp_path / name) for name in "ab"]
     with pytest.raises(ValueError, match="y holds the images of x in another order"):
         jfm.fit_gradient(key, *named, init=nothing, **options)
-    with pytest.raises(ValueError, match="pass batch_size="):
-        jfm.fit_gradient(key, *source, init=nothing)
+
+
+def assert_same_fit(ours, theirs):
+    """NaN, where they stopped early, in the same places."""
+    for leaf, other in zip(*map(jax.tree.leaves, (ours, theirs)), strict=True):
+        assert leaf.dtype == other.dtype
+        np.testing.assert_allclose(leaf, other, rtol=1e-4, atol=1e-5)
+
+
+look = np.arange(60) % 4 == 0
+counts = np.float32(np.arange(60) % 3)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "weights", "held_out"),
+    ((7, None, (x[look], y[look])), (7, counts, look), (None, counts, look)),
+)
+def test_one_buffer_of_a_source_is_fitted_as_arrays_are(batch_size, weights, held_out):
+    """The same batches, the same checks, and the same end."""
+    bad = x if weights is None else np.where(weights[:, None] == 0, np.nan, x)
+    options = {
+        "init": nothing, "optimizer": quick, "steps": 60, "check_every": 4, "patience": 2,
+        "batch_size": batch_size, "weights": weights, "held_out": held_out,
+    }  # fmt: skip
+    theirs = jfm.fit_gradient(key, bad, y, **options)
+    ours = jfm.fit_gradient(key, ArrayRows(bad), ArrayRows(y), **options)
+    assert 0 < theirs.step < 50 and np.isnan(theirs.held_out).any()  # it did stop early
+    assert_same_fit(ours, theirs)
+
+
+def test_buffers_of_a_source_are_checked_as_arrays_are(monkeypatch):
+    """Every so many steps, whatever a buffer holds; a short last one runs one program."""
+    monkeypatch.setattr("jfacemap.fit.buffers.buffer_rows", 25)
+    shapes = []
+
+    def loss(guess, target):
+        shapes.append(guess.shape)
+        return jfm.losses.squared(guess, target)
+
+    held = x[:9], y[:9]
+    fit = jfm.fit_gradient(
+        key, ArrayRows(x), ArrayRows(y), init=nothing, loss=loss, optimizer=falling,
+        steps=60, batch_size=3, held_out=held, check_every=6, patience=3,
+    )  # fmt: skip
+    assert fit.held_out.shape == (11,) and fit.step % 6 == 0
+    assert fit.step == 6 * np.nanargmin(fit.held_out)
+    assert set(shapes) == {(3, 3), (9, 3)} and len(shapes) < 8  # traces, not steps
+    loss = np.mean(np.sum((np.float64(fit.map(held[0])) - held[1]) ** 2, axis=1))
+    np.testing.assert_allclose(np.nanmin(fit.held_out), loss, rtol=1e-5)
+    drawn = []
+
+    class Seen(ArrayRows):
+        def batches(self, size, *, start=0):
+            for rows in super().batches(size, start=start):
+                drawn.append(len(rows))
+                yield rows
+
+    options = {"init": nothing, "steps": 40, "batch_size": 5, "optimizer": falling}
+    jfm.fit_gradient(key, Seen(x), ArrayRows(y), **options)
+    assert drawn[:4] == [25, 25, 10, 25]
+    # 5 batches of each full buffer and 2 of the last: 12 steps a pass.
+    assert len(drawn) in (10, 11)
+
+
+def test_padding_of_the_last_buffer_is_never_drawn(monkeypatch):
+    monkeypatch.setattr("jfacemap.fit.buffers.buffer_rows", 50)
+    ones = np.ones((60, 1), np.float32)
+    start = jfm.AffineMap(jnp.zeros((1, 1)), jnp.zeros(1))
+    options = {"init": start, "optimizer": optax.sgd(0.0), "steps": 100, "batch_size": 5}
+    for w in (None, ones[:, 0]):
+        fit = jfm.fit_gradient(key, ArrayRows(ones), ArrayRows(ones), weights=w, **options)
+        np.testing.assert_allclose(fit.losses, 1)  # of a padded row it is 0
 
 
 def test_a_bent_map_finds_what_a_straight_one_cannot():
@@ -235,10 +306,10 @@ def test_some_row_is_fitted_and_some_held_out():
 
 @pytest.mark.usefixtures("unchecked_types")
 def test_all_of_a_source_is_checked_before_any_is_read(monkeypatch):
-    monkeypatch.setattr("jfacemap.fit.gradient_source.buffer_rows", 20)
+    monkeypatch.setattr("jfacemap.fit.buffers.buffer_rows", 20)
     source = ArrayRows(x), ArrayRows(y)
     fit = lambda **given: jfm.fit_gradient(
-        key, *source, init=nothing, batch_size=5, steps=1, **given
+        key, *source, init=nothing, **{"batch_size": 5, "steps": 1} | given
     )
     ones = np.ones(90, np.float32)  # its first buffer has as many as it needs
     with pytest.raises(ValueError, match=r"weights must be \(60,\) for 60 rows, got \(90"):
@@ -247,13 +318,23 @@ def test_all_of_a_source_is_checked_before_any_is_read(monkeypatch):
         fit(labels=np.arange(90))
     with pytest.raises(ValueError, match="no row to fit"):
         fit(weights=0 * ones[:60])
+    with pytest.raises(ValueError, match="60 rows of a source are read 20 at a time: pass"):
+        fit(batch_size=None)
+    with pytest.raises(ValueError, match="a mask of 60 rows"):
+        fit(held_out=ones[:5] > 0)
+    with pytest.raises(ValueError, match="no row to fit: held_out"):
+        fit(held_out=ones[:60] > 0)
+    with pytest.raises(ValueError, match="no row to look at"):
+        fit(held_out=ones[:60] < 0)
+    with pytest.raises(ValueError, match="steps 1 is no multiple of check_every 10"):
+        fit(held_out=np.arange(60) < 5)
     with pytest.raises(ValueError, match="must not be negative"):
         fit(weights=np.float32(np.arange(60) < 50) * 2 - 1)
 
 
 def test_buffers_of_a_source_count_by_weight(monkeypatch):
     """Two buffers that want different maps meet where all rows' weights have it."""
-    monkeypatch.setattr("jfacemap.fit.gradient_source.buffer_rows", 40)
+    monkeypatch.setattr("jfacemap.fit.buffers.buffer_rows", 40)
     one = np.ones((80, 1), np.float32)
     target = np.float32(np.arange(80) < 40)[:, None]  # 1 in the first buffer, then 0
     start = jfm.LinearMap(jnp.zeros((1, 1)))
