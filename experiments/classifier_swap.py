@@ -27,7 +27,7 @@ from jfacemap.study.published_swap import percent_changes, table51, table52
 from .classifier_swap_data import Networks, open_networks, pair_at_random
 from .classifier_swap_report import report_parts, report_rows, report_swaps
 from .classifier_swap_rows import fit_few, rows_of_curve
-from .grids import warn_of_ends
+from .grids import mean_energy, warn_of_ends
 from .harness import console, launch, Results, watch
 
 
@@ -86,7 +86,7 @@ def run(config: Config) -> Results:
     rows = list(gather_rows(networks.names, swaps, spread))
     report_swaps(networks, swaps, spread, folds)
     warn_of_ends("Ridges of maps", [fold.ridge for fold in folds], relative_ridges)
-    curve = fit_few(networks, folds[0], config.seed, mean_energy)
+    curve = fit_few(networks, folds[0], config.seed)
     report_rows(networks, curve)
     parts = find_parts(config, networks, halves[0])
     report_parts(networks, *parts)
@@ -182,17 +182,13 @@ def fit_fold(networks: Networks, halves: Halves) -> Fold:
     return Fold(maps, info, relative, int(np.asarray(joint.count)))
 
 
-def mean_energy(joint: jfm.JointMoments) -> float:
-    return float(np.trace(np.asarray(joint.scatter)) / sum(joint.dims))
-
-
 def pick_ridge(networks: Networks, fitted, held) -> float:
     """By the residual on half of the fit images of maps fitted on the other half."""
-    energy, off = mean_energy(fitted), ~np.eye(len(networks.names), dtype=bool)
+    energy = mean_energy(fitted)
 
     def residual(relative):
         maps = jfm.fit_all_pairs(fitted, "affine", ridge=relative * energy)
-        left = [jfm.map_residual(maps[a, b], held.pair(a, b)) for a, b in np.argwhere(off)]
+        left = [jfm.map_residual(maps[pair], held.pair(*pair)) for pair in networks.pairs]
         return float(np.mean(left))
 
     return min(relative_ridges, key=residual)
@@ -255,7 +251,7 @@ def find_parts(config: Config, networks: Networks, halves: Halves):
     ]
 
     def parts(pair, fitted, held, relative):
-        ridge = np.array(relative, np.float32) * np.float32(mean_energy(fitted))
+        ridge = np.asarray(np.multiply(relative, mean_energy(fitted)), np.float32)
         return np.asarray(jfm.shared_parts(fitted, held, splits, *pair, ridge=ridge).r2)
 
     def judge(pair):

@@ -7,13 +7,13 @@ every row and nothing else. Fewer rows leave a map of least norm, many the map i
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 
 import jfacemap as jfm
 
 from .classifier_swap_data import Networks
+from .grids import mean_energy
 
 
 shares = 0.2, 0.4, 0.8, 1.0, 1.6
@@ -41,14 +41,13 @@ class Curve:
         return dataclasses.asdict(self)
 
 
-def fit_few(networks: Networks, whole, seed: int, energy: Callable) -> Curve:
+def fit_few(networks: Networks, whole, seed: int) -> Curve:
     """Maps fitted on ever more whole images of the first fold, judged on its other images.
 
-    `whole` is the fold as fitted on all rows, the last point; `energy(joint)` the mean
-    variance of a feature times the rows, the unit of ridges. A ridge is picked for each
+    `whole` is the fold as fitted on all rows, the last point. A ridge is picked for each
     size, on half of its images, beginning at the penalty of all rows.
     """
-    few = list(_maps_of_few(networks, whole, seed, energy))
+    few = list(_maps_of_few(networks, whole, seed))
     sizes = [*(size for size, _, _ in few), whole.rows]
     ridges = [*(ridge for _, ridge, _ in few), whole.ridge]
     last = tuple(whole.maps[kind] for kind in kinds)
@@ -64,7 +63,7 @@ def fit_few(networks: Networks, whole, seed: int, energy: Callable) -> Curve:
     )
 
 
-def _maps_of_few(networks: Networks, whole, seed: int, energy: Callable):
+def _maps_of_few(networks: Networks, whole, seed: int):
     """For each size but the last: rows, the ridge picked, maps without it and with it."""
     fold, names = networks.folds[0], networks.names
     wide = np.mean([head.dim for head in networks.heads.values()])
@@ -86,9 +85,9 @@ def _maps_of_few(networks: Networks, whole, seed: int, energy: Callable):
         size = int(np.asarray(joint.count))
         held = [x[(step <= i) & (half == 1)] for x in rows]
         start = whole.ridge * whole.rows / size
-        ridge = _pick(fitted, held, start, energy, networks.pairs)
+        ridge = _pick(fitted, held, start, networks.pairs)
         plain = jfm.fit_all_pairs(joint, "affine")
-        ridged = jfm.fit_all_pairs(joint, "affine", ridge=ridge * energy(joint))
+        ridged = jfm.fit_all_pairs(joint, "affine", ridge=ridge * mean_energy(joint))
         yield size, ridge, (plain, ridged)
 
 
@@ -102,7 +101,7 @@ def _steps(image: np.ndarray, sizes, seed: int) -> tuple[np.ndarray, np.ndarray]
     return step[code], half[code]
 
 
-def _pick(fitted, held, start: float, energy, pairs) -> float:
+def _pick(fitted, held, start: float, pairs) -> float:
     """The ridge of the least share of variance left on held-out rows, mean over pairs.
 
     From `start` up or down by half decades for as long as that gets better: there is no
@@ -113,7 +112,7 @@ def _pick(fitted, held, start: float, energy, pairs) -> float:
 
     @functools.cache
     def left(step: int):
-        maps = jfm.fit_all_pairs(fitted, "affine", ridge=place(step) * energy(fitted))
+        maps = jfm.fit_all_pairs(fitted, "affine", ridge=place(step) * mean_energy(fitted))
         miss = lambda a, b: np.sum((np.asarray(maps[a, b](rows[a])) - rows[b]) ** 2)
         spread = lambda b: np.sum((rows[b] - rows[b].mean(axis=0)) ** 2)
         return np.mean([miss(a, b) / spread(b) for a, b in pairs])
