@@ -29,20 +29,23 @@ from .canonical_faces import (
     unit_spaces,
 )
 from .canonical_faces_report import short, style
+from .grids import mean_energy, warn_of_ends
 from .harness import console, launch, Results
 from .tables import off_diagonal
 
 
 far = (1e-2,)
-ridges = 1.0, 3.0, 10.0
-"""Of the correlation space, and of the affine maps it is compared with."""
+ridges = 0.03, 0.1, 0.3, 1.0, 3.0, 10.0
+"""Of the correlation space, and of the affine maps it is compared with: in units of the
+mean variance of a feature times the rows."""
 
 columns = dict.fromkeys(
     ("part", "way", "maps", "tar", "residual", "mean", "at random", "told"), ""
 )
 """Of the CSV file: of ways TAR and residual, of indices what is told of them."""
 
-dims = 32, 64, 128, 256
+dims = 32, 64, 128, 256, 512, 1024
+"""Of the correlation space; and the full width, that of all models side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +63,7 @@ class Config:
 
 def run(config: Config) -> Results:
     warnings.filterwarnings("ignore", message=".* rows do not determine")
-    faces = jfm.data.load_faces()
-    faces = faces[faces.dataset != "lfw100"]
-    if config.quick:
-        slim = {m: x for m, x in faces.embeddings.items() if x.shape[1] <= 256}
-        faces = dataclasses.replace(faces, embeddings=slim)
+    faces = load(config)
     yale = faces.dataset == "yaleb"
     used = fit_rows(faces, np.unique(faces.label[yale])[::2])
     spaces = centre(unit_spaces(faces), used)
@@ -74,11 +73,14 @@ def run(config: Config) -> Results:
     picked = pick(config, spaces, faces, used)
     ridge, dim, affine_ridge = picked
     rotation = jfm.fit_canonical(fitted)
-    common = jfm.fit_canonical(fitted, "correlation", dim=dim, ridge=ridge)
-    null = jfm.fit_canonical(random, "correlation", dim=dim, ridge=ridge)
+    common, null = (
+        jfm.fit_canonical(m, "correlation", dim=dim, ridge=ridge * mean_energy(m))
+        for m in (fitted, random)
+    )
+    penalty = affine_ridge * mean_energy(fitted)
     pairwise = {
         "rotation": jfm.fit_all_pairs(fitted, "rotation"),
-        "affine, ridge": jfm.fit_all_pairs(fitted, "affine", ridge=affine_ridge),
+        "affine, ridge": jfm.fit_all_pairs(fitted, "affine", ridge=penalty),
     }
     judge = Judge(faces, spaces, yale & ~used)
     rows = list(ways(judge, pairwise, {"rotation": rotation, "correlation": common}, held))
@@ -89,6 +91,10 @@ def run(config: Config) -> Results:
         config, shuffle_within(config.seed, spaces, yale & ~used), yale & ~used
     )
     report(faces, rows, composed, rotation, fitted, held, common, null, picked)
+    warn_of_ends("Ridge of the correlation space", ridge, ridges)
+    warn_of_ends("Ridge of affine maps", affine_ridge, ridges)
+    if dim < sum(faces.dims):  # all of the axes: beyond lies nothing
+        warn_of_ends("Width of the correlation space", dim, widths(faces))
     told = list(report_indices(indices, chance, tar))
     layout = jfm.compare.classical_mds(jfm.compare.procrustes_distance(held))
     figure = plot_canonical(
@@ -105,6 +111,7 @@ def run(config: Config) -> Results:
     arrays |= {f"index at random/{k}": np.asarray(v) for k, v in chance.items()}
     arrays |= {"names": np.array(faces.names), "tar": tar, "layout": layout.points}
     arrays |= {"spectrum": common.spectrum, "spectrum at random": null.spectrum}
+    arrays |= {"picked/ridge": ridge, "picked/width": dim, "picked/affine": affine_ridge}
     for kind, errors in composed.items():
         arrays |= {f"{kind}/direct": errors.direct, f"{kind}/through": errors.through}
         arrays |= {f"{kind}/apart": errors.apart}
@@ -122,6 +129,16 @@ def run(config: Config) -> Results:
     )
 
 
+def load(config: Config) -> jfm.data.Faces:
+    """ORL and Yale-B, of all models or the slim ones."""
+    faces = jfm.data.load_faces()
+    faces = faces[faces.dataset != "lfw100"]
+    if not config.quick:
+        return faces
+    slim = {m: x for m, x in faces.embeddings.items() if x.shape[1] <= 256}
+    return dataclasses.replace(faces, embeddings=slim)
+
+
 def moments(spaces, rows: np.ndarray, faces) -> jfm.JointMoments:
     return jfm.joint_moments(spaces, jnp.asarray(rows, jnp.float32), names=faces.names)
 
@@ -134,16 +151,25 @@ def pick(config: Config, spaces, faces, used) -> tuple[float, int, float]:
     people = np.random.default_rng(config.seed).permutation(np.unique(faces.label[used]))
     inner = used & np.isin(faces.label, people[::2])
     fitted, held = moments(spaces, inner, faces), moments(spaces, used & ~inner, faces)
-    best = {}
+    energy, best = mean_energy(fitted), {}
     for ridge in ridges:
-        wide = jfm.fit_canonical(fitted, "correlation", dim=max(dims), ridge=ridge)
-        for dim in dims:
+        wide = jfm.fit_canonical(
+            fitted, "correlation", dim=sum(faces.dims), ridge=ridge * energy
+        )
+        for dim in widths(faces):
             best[ridge, dim] = residual(routes(wide, dim), held)
     ridge, dim = min(best, key=best.__getitem__)
     affine = {
-        r: residual(jfm.fit_all_pairs(fitted, "affine", ridge=r), held) for r in ridges
+        r: residual(jfm.fit_all_pairs(fitted, "affine", ridge=r * energy), held)
+        for r in ridges
     }
     return ridge, dim, min(affine, key=affine.__getitem__)
+
+
+def widths(faces) -> list[int]:
+    """Widths of the correlation space that are tried, the last the full one."""
+    full = sum(faces.dims)
+    return [*(d for d in dims if d < full), full]
 
 
 def routes(space: jfm.CanonicalSpace, dim: int | None = None) -> jfm.PairMaps:
@@ -249,9 +275,10 @@ def report(faces, rows, composed, space, fitted, held, common, null, picked) -> 
     console.print(table)
     console.print(
         f"Means over pairs of {len(faces.names)} networks, spaces centred, people nothing "
-        "was fitted on. 1 - R²: share of the target's variance that is missed. Ridges "
-        f"and the width of the correlation space ({picked[0]:g}, {picked[1]}; affine "
-        f"{picked[2]:g}) picked on half of the fit people.\n"
+        "was fitted on. 1 - R²: share of the target's variance that is missed. Picked on "
+        f"half of the fit people: width {picked[1]} of the correlation space, of "
+        f"{sum(faces.dims)} at most; its ridge {picked[0]:g} and that of affine maps "
+        f"{picked[2]:g}, of the mean variance of a feature times the rows.\n"
     )
     table = Table(title="Where each network sits in the shared space (rotation)", **style)
     for name in ("network", "width", "not in the mean, fit", "not in the mean, others"):

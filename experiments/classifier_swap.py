@@ -13,6 +13,7 @@ that the program works and nothing else.
 
 import dataclasses
 import pathlib
+import warnings
 from typing import Annotated
 
 import jax
@@ -20,16 +21,21 @@ import numpy as np
 import tyro
 
 import jfacemap as jfm
-from jfacemap.plot.swap import plot_shared_parts, plot_swaps
+from jfacemap.plot.swap import plot_rows, plot_shared_parts, plot_swaps
 from jfacemap.study.published_swap import percent_changes, table51, table52
 
-from .classifier_swap_data import Networks, open_networks
-from .classifier_swap_report import report_parts, report_swaps
+from .classifier_swap_data import Networks, open_networks, pair_at_random
+from .classifier_swap_report import report_parts, report_rows, report_swaps
+from .classifier_swap_rows import fit_few, rows_of_curve
+from .grids import mean_energy, warn_of_ends
 from .harness import console, launch, Results, watch
 
 
 relative_ridges = 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0
 """In units of the mean variance of a feature times the rows fitted on."""
+
+null_rows = 20_000
+"""At most so many rows of each network are paired at random: they are held in memory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Config:
 
 
 def run(config: Config) -> Results:
+    # Maps of few rows are of least norm: that is what is asked.
+    warnings.filterwarnings("ignore", message=".* rows do not determine")
     if config.quick:
         config = dataclasses.replace(config, replicates=200, permutations=1)
     networks = open_networks(
@@ -63,7 +71,8 @@ def run(config: Config) -> Results:
         simulated=config.quick,
     )
     console.print(f"[bold]Data.[/bold] {networks.about}\n")
-    folds = [fit_fold(config, networks, i) for i in range(len(networks.folds))]
+    halves = [gather(config, networks, i) for i in range(len(networks.folds))]
+    folds = [fit_fold(networks, each) for each in halves]
     swaps = {kind: judge(networks, folds, kind) for kind in folds[0].maps}
     key = jax.random.key(config.seed)
     images = np.concatenate([fold.image for fold in networks.folds])
@@ -76,8 +85,12 @@ def run(config: Config) -> Results:
     }
     rows = list(gather_rows(networks.names, swaps, spread))
     report_swaps(networks, swaps, spread, folds)
-    parts = find_parts(config, networks)
+    warn_of_ends("Ridges of maps", [fold.ridge for fold in folds], relative_ridges)
+    curve = fit_few(networks, folds[0], config.seed)
+    report_rows(networks, curve)
+    parts = find_parts(config, networks, halves[0])
     report_parts(networks, *parts)
+    warn_of_ends("Ridges of parts", parts[2], relative_ridges)
     accuracy = {kind: accuracies(networks.names, table) for kind, table in swaps.items()}
     measured = {
         f"affine, ridge: {networks.short}": accuracy["affine, ridge"],
@@ -87,10 +100,19 @@ def run(config: Config) -> Results:
     pairs = [f"{a} → {b}" for a, b in networks.pairs]
     return Results(
         arrays={f"accuracy/{kind}": table for kind, table in accuracy.items()}
+        | {f"rows/{name}": values for name, values in curve.arrays().items()}
         | {"names": np.array(networks.names), "parts": parts[0], "parts/null": parts[1]},
-        rows=rows,
+        rows=rows + list(rows_of_curve(networks, curve)),
         figures={
             "swaps": plot_swaps(measured, names, title="Classifiers swapped"),
+            "rows": plot_rows(
+                curve.sizes,
+                curve.accuracy,
+                curve.agreement,
+                curve.own,
+                [head.dim for head in networks.heads.values()],
+                title=f"Rows that maps are fitted on: {networks.short}",
+            ),
             "parts": plot_shared_parts(
                 *parts[:2], pairs, title=f"What heads see and do not see: {networks.short}"
             ),
@@ -113,14 +135,31 @@ class Fold:
     rows: int
 
 
-def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
-    fold, heads, names = networks.folds[i], networks.heads, networks.names
+Halves = tuple[jfm.JointMoments, jfm.JointMoments]
+
+
+def gather(config: Config, networks: Networks, i: int) -> Halves:
+    """Moments of two halves of a fold's images, from one pass over the rows fitted on.
+
+    Their sum is what maps are fitted on, each of them what ridges are chosen by.
+    """
+    fold = networks.folds[i]
     place = config.checkpoint and config.checkpoint / f"fold{i}.safetensors"
-    with watch("reading rows") as tell:
-        joint = jfm.stream_joint_moments(
-            fold.fit_rows, names=names, checkpoint=place, progress=tell
+    with watch(f"reading rows, fold {i + 1} of {len(networks.folds)}") as tell:
+        first, second = jfm.stream_fold_moments(
+            fold.fit_rows,
+            fold.halves(config.seed),
+            names=networks.names,
+            checkpoint=place,
+            progress=tell,
         )
-    relative = pick_ridge(config, networks, i)
+    return first, second
+
+
+def fit_fold(networks: Networks, halves: Halves) -> Fold:
+    heads, names = networks.heads, networks.names
+    joint = jfm.merge(*halves)
+    relative = pick_ridge(networks, *halves)
     ridge = relative * mean_energy(joint)
     tables = {
         "affine": jfm.fit_all_pairs(joint, "affine"),
@@ -140,25 +179,16 @@ def fit_fold(config: Config, networks: Networks, i: int) -> Fold:
     }
     other = {a: next(b for b in names if b != a) for a in names}
     info = {a: jfm.diagnose(joint.pair(a, other[a]), centered=True) for a in names}
-    return Fold(maps, info, relative, fold.fit_rows[0].shape[0])
+    return Fold(maps, info, relative, int(np.asarray(joint.count)))
 
 
-def mean_energy(joint: jfm.JointMoments) -> float:
-    return float(np.trace(np.asarray(joint.scatter)) / sum(joint.dims))
-
-
-def pick_ridge(config: Config, networks: Networks, i: int) -> float:
+def pick_ridge(networks: Networks, fitted, held) -> float:
     """By the residual on half of the fit images of maps fitted on the other half."""
-    inner = networks.folds[i].split(config.seed)
-    fitted, held = (
-        jfm.stream_joint_moments(part, names=networks.names, batch_rows=8192)
-        for part in inner
-    )
-    energy, off = mean_energy(fitted), ~np.eye(len(networks.names), dtype=bool)
+    energy = mean_energy(fitted)
 
     def residual(relative):
         maps = jfm.fit_all_pairs(fitted, "affine", ridge=relative * energy)
-        left = [jfm.map_residual(maps[a, b], held.pair(a, b)) for a, b in np.argwhere(off)]
+        left = [jfm.map_residual(maps[pair], held.pair(*pair)) for pair in networks.pairs]
         return float(np.mean(left))
 
     return min(relative_ridges, key=residual)
@@ -187,11 +217,13 @@ def accuracies(names, table) -> np.ndarray:
 
 
 def gather_rows(names, swaps, spread):
+    """A row of the CSV file for each cell."""
     for kind, table in swaps.items():
         changes = percent_changes(accuracies(names, table))
         for (a, b), swap in table.items():
             ends = spread[kind][a, b]
-            row = {"kind": kind, "source": a, "target": b, "accuracy": swap.accuracy}
+            row = {"kind": kind, "source": a, "target": b, "rows": "all"}
+            row |= {"accuracy": swap.accuracy}
             row |= {"change": changes[names.index(a), names.index(b)]}
             row |= {"agreement": swap.agreement, "top5": swap.top_accuracy}
             for name in ("accuracy", "change", "agreement", "top_accuracy"):
@@ -200,8 +232,9 @@ def gather_rows(names, swaps, spread):
             yield row
 
 
-def find_parts(config: Config, networks: Networks):
-    """Held-out R^2 (pairs, 3, 2), that of images paired at random, and ridges in use.
+def find_parts(config: Config, networks: Networks, halves: Halves):
+    """Held-out R^2 (pairs, 3, 2), that of images paired at random, ridges in use, widths
+    of the unseen, and how many rows are paired at random.
 
     On the first fold. Each pair has one ridge, that of the best mean R^2 on half of the
     fit images.
@@ -209,23 +242,27 @@ def find_parts(config: Config, networks: Networks):
     fold, names = networks.folds[0], networks.names
     splits = [jfm.head_split(networks.heads[a], up_to_shift=True) for a in names]
     joint = lambda rows: jfm.stream_joint_moments(rows, names=names, batch_rows=8192)
-    inner_fit, inner_held = map(joint, fold.split(config.seed))
-    fitted, held = joint(fold.fit_rows), joint(fold.features)
-    random = [joint(fold.shuffled(config.seed + i)) for i in range(config.permutations)]
+    fitted, held = jfm.merge(*halves), joint(fold.features)
+    # Whole images change places, which a pass over a file cannot do: some, in memory.
+    some, image = fold.sample(config.seed, null_rows)
+    random = [
+        joint(pair_at_random(some, image, config.seed + i))
+        for i in range(config.permutations)
+    ]
 
     def parts(pair, fitted, held, relative):
-        ridge = np.array(relative, np.float32) * np.float32(mean_energy(fitted))
+        ridge = np.asarray(np.multiply(relative, mean_energy(fitted)), np.float32)
         return np.asarray(jfm.shared_parts(fitted, held, splits, *pair, ridge=ridge).r2)
 
     def judge(pair):
-        inner = parts(pair, inner_fit, inner_held, relative_ridges)
+        inner = parts(pair, *halves, relative_ridges)
         ridge = relative_ridges[int(inner.mean(axis=(1, 2)).argmax())]
         null = [parts(pair, each, held, ridge) for each in random]
         return parts(pair, fitted, held, ridge), np.mean(null, axis=0), ridge
 
     true, null, chosen = zip(*map(judge, networks.pairs), strict=True)
     widths = {a: s.unseen.shape[1] for a, s in zip(names, splits, strict=True)}
-    return np.stack(true), np.stack(null), chosen, widths
+    return np.stack(true), np.stack(null), chosen, widths, len(image)
 
 
 if __name__ == "__main__":

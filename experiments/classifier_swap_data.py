@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 import jfacemap as jfm
-from jfacemap.core.rows import as_rows
+from jfacemap.core.rows import ArrayRows
 
 from .data_folder import data_folder
 
@@ -24,38 +24,50 @@ class Fold:
     labels: np.ndarray
     image: np.ndarray
 
-    def split(self, seed: int, most: int = 200_000) -> tuple[list, list]:
-        """Rows of half of the images to fit on, and of the other half, in memory."""
-        rows = [
-            np.asarray(next(iter(r.batches(most)))) for r in map(as_rows, self.fit_rows)
-        ]
-        image = self.fit_image[: len(rows[0])]
-        images = np.random.default_rng(seed).permutation(np.unique(image))
-        first = np.isin(image, images[::2])
-        return [x[first] for x in rows], [x[~first] for x in rows]
+    def halves(self, seed: int) -> np.ndarray:
+        """0 or 1 for each row to fit on: whole images at random, half of them each."""
+        images = np.random.default_rng(seed).permutation(np.unique(self.fit_image))
+        return np.isin(self.fit_image, images[::2]).astype(np.int32)
 
-    def shuffled(self, seed: int, most: int = 200_000) -> list:
-        """Rows of which each network shows other images: whole images change places."""
-        rows = [
-            np.asarray(next(iter(r.batches(most)))) for r in map(as_rows, self.fit_rows)
-        ]
-        image = self.fit_image[: len(rows[0])]
-        rng, order = np.random.default_rng(seed), np.argsort(image, kind="stable")
-        _, sizes = np.unique(image, return_counts=True)
-        groups = np.split(order, np.cumsum(sizes)[:-1])
+    def sample(self, seed: int, most: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """Up to `most` rows to fit on of each network, in memory, and their images.
 
-        def shuffle():
-            # Images of as many rows change places with each other.
-            place = np.arange(len(groups))
-            for size in np.unique(sizes):
-                same = np.flatnonzero(sizes == size)
-                place[same] = rng.permutation(same)
-            moved = np.empty(len(order), int)
-            for here, there in enumerate(place):
-                moved[groups[here]] = groups[there]
-            return moved
+        Whole images at random from all of them: the first rows of a file that is sorted
+        by class would show few classes.
+        """
+        images, sizes = np.unique(self.fit_image, return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(images))
+        kept = images[order[np.cumsum(sizes[order]) <= most]]
+        index = np.flatnonzero(np.isin(self.fit_image, kept))
+        return [_take(rows, index) for rows in self.fit_rows], self.fit_image[index]
 
-        return [x[shuffle()] for x in rows]
+
+def _take(rows, index: np.ndarray) -> np.ndarray:
+    if isinstance(rows, jfm.data.EmbeddingStore):
+        return rows.rows(index)
+    return np.asarray(rows.x[index] if isinstance(rows, ArrayRows) else rows[index])
+
+
+def pair_at_random(
+    rows: list[np.ndarray], image: np.ndarray, seed: int
+) -> list[np.ndarray]:
+    """Rows of which each network shows other images: whole images change places."""
+    rng, order = np.random.default_rng(seed), np.argsort(image, kind="stable")
+    _, sizes = np.unique(image, return_counts=True)
+    groups = np.split(order, np.cumsum(sizes)[:-1])
+
+    def shuffle():
+        # Images of as many rows change places with each other.
+        place = np.arange(len(groups))
+        for size in np.unique(sizes):
+            same = np.flatnonzero(sizes == size)
+            place[same] = rng.permutation(same)
+        moved = np.empty(len(order), int)
+        for here, there in enumerate(place):
+            moved[groups[here]] = groups[there]
+        return moved
+
+    return [x[shuffle()] for x in rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +102,7 @@ def from_folder(folder: pathlib.Path, seed: int) -> Networks:
     first = found[0]
     names = tuple(c.name for c in found)
     heads = {c.name: c.head for c in found}
-    if first.fit_rows is None:
+    if first.fit_image is None:
         image = first.image
         half = np.isin(
             image, np.random.default_rng(seed).permutation(np.unique(image))[::2]
@@ -108,11 +120,12 @@ def from_folder(folder: pathlib.Path, seed: int) -> Networks:
         how = "maps fitted on half of the images and judged on the other half, both ways"
     else:
         rows = [c.fit_rows for c in found]
-        m = first.fit_rows.shape[0]
+        images = first.fit_image
         features = [c.features for c in found]
-        folds = [Fold(rows, np.arange(m), features, first.labels, first.image)]
-        how = f"maps fitted on {m:,} rows apart"
-    about = f"{folder}: {len(found)} networks, {len(first.labels):,} rows judged; {how}."
+        folds = [Fold(rows, images, features, first.labels, first.image)]
+        how = f"maps fitted on {len(images):,} rows of {len(np.unique(images)):,} others"
+    judged = f"{len(first.labels):,} rows of {len(np.unique(first.image)):,} images judged"
+    about = f"{folder}: {len(found)} networks, {judged}; {how}."
     return Networks(names, heads, folds, about, folder.name)
 
 

@@ -155,7 +155,32 @@ def _add(table, name, s, agree) -> None:
                   agree)  # fmt: skip
 
 
-def report_parts(networks, true, null, chosen, widths) -> None:
+def report_rows(networks, curve) -> None:
+    """What swaps keep, by rows fitted on."""
+    table = Table(title="Swaps by the number of rows fitted on", **style)
+    for name in ("rows", "affine: change", "agree", "with a ridge: change", "agree",
+                 "ridge"):  # fmt: skip
+        table.add_column(name, justify="right")
+    change = 100 * (curve.accuracy / np.where(curve.own, curve.own, np.nan) - 1)
+    for i, size in enumerate(curve.sizes):
+        cells = []
+        for k in range(2):
+            cells += [
+                f"{change[k, i].mean():+.1f} %",
+                f"{curve.agreement[k, i].mean():.1f}",
+            ]
+        table.add_row(f"{size:,}", *cells, f"{curve.ridges[i]:.3g}")
+    console.print(table)
+    widths = sorted({head.dim for head in networks.heads.values()})
+    console.print(
+        f"Means over {curve.own.size} ordered pairs, on the images of the first fold. "
+        f"Features are {', '.join(map(str, widths))} wide: of fewer rows the affine map is "
+        "that of least norm among those that fit exactly, of as many it is at its worst. "
+        "Rows are of whole images, each set within the next; ridges picked within each.\n"
+    )
+
+
+def report_parts(networks, true, null, chosen, widths, random) -> None:
     table = Table(title="Do networks share more than their logits force?", **style)
     table.add_column("from the source's")
     for wanted in parts[:2]:
@@ -178,5 +203,6 @@ def report_parts(networks, true, null, chosen, widths) -> None:
         f"{len(true)} ordered pairs. Seen: what moves the head's logits, up to a shift of "
         f"all of them; unseen: the directions that do not, {hidden}. To predict unseen "
         f"features the source's unseen ones add {gain:+.3f} to its seen ones. At random: "
-        "fitted on images paired at random.\n"
+        f"fitted on {random:,} rows of images paired at random, drawn from all "
+        f"{len(networks.folds[0].fit_image):,}.\n"
     )

@@ -290,6 +290,7 @@ from .study.shared_parts import (
     shared_parts as shared_parts,
     SharedParts as SharedParts,
 )
+from .study.stream_folds import stream_fold_moments as stream_fold_moments
 from .study.stream_moments import (
     stream_joint_moments as stream_joint_moments,
     stream_pair_moments as stream_pair_moments,

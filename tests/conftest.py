@@ -67,7 +67,12 @@ evaluate/test_tar.py::test_vmap_is_a_loop[nearest
 experiments/test_canonical_faces.py::test_controls_bound_the_maps
 experiments/test_canonical_faces.py::test_tables_are_those_of_float64_numpy
 experiments/test_canonical_faces.py::test_the_record_is_whole
+experiments/test_canonical_space.py
 experiments/test_claims.py::test_what_published_tables_decide_is_recomputed
+experiments/test_classifier_swap.py::test_accuracies
+experiments/test_classifier_swap.py::test_least_squares
+experiments/test_classifier_swap.py::test_logits
+experiments/test_classifier_swap.py::test_the_record
 experiments/test_defences.py::test_users_one_by_one_are_as_by_hand
 experiments/test_launch.py::test_a_launcher_that_is_ended_ends_its_processes
 experiments/test_launch.py::test_one_that_fails_stops_the_others[--die

@@ -359,6 +359,7 @@ host_only = {
     "save",
     "search_confidence",
     "simultaneous_band",
+    "stream_fold_moments",
     "stream_joint_moments",
     "stream_pair_moments",
     "subject_confidence",

@@ -9,8 +9,12 @@ A folder holds `NAME.npz` for each network, the same images in the same order in
 
 and, of images that nothing is judged on, what maps are fitted on: `fit_features (m, d)` in
 the same file, or rows that need not fit in memory in `NAME.fit.npy` or the
-`EmbeddingStore` `NAME.fit.zarr`. Without any, maps are fitted on some of the images and
-judged on the others.
+`EmbeddingStore` `NAME.fit.zarr`; and in the same file
+
+- `fit_image (m,)`, optional: which of these rows are of one image, by numbers or names of
+  their own; by default all differ. Crops of one image are held out together
+
+Without rows to fit on, maps are fitted on some of the images and judged on the others.
 """
 
 import dataclasses
@@ -29,8 +33,8 @@ from .store import EmbeddingStore
 class Classifier:
     """One network: its `head`, rows to judge it by, and rows to fit maps on.
 
-    `features (n, d)`, `labels (n,)`, `image (n,)`; `fit_rows` is None if the folder has
-    none.
+    `features (n, d)`, `labels (n,)`, `image (n,)`; `fit_rows` of m rows and
+    `fit_image (m,)` are None if the folder has none.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Classifier:
     labels: np.ndarray
     image: np.ndarray
     fit_rows: RowSource | None
+    fit_image: np.ndarray | None = None
 
 
 def read_classifiers(folder: str | os.PathLike[str]) -> list[Classifier]:
@@ -104,7 +109,26 @@ def _read(path: Path) -> Classifier:
         raise InputError(
             f"{path}: features are {d} wide and rows to fit on {fit_rows.shape[1]}."
         )
-    return Classifier(path.stem, head, features, labels, image, fit_rows)
+    fit_image = _fit_image(path, arrays, fit_rows)
+    return Classifier(path.stem, head, features, labels, image, fit_rows, fit_image)
+
+
+def _fit_image(path: Path, arrays, fit_rows: RowSource | None) -> np.ndarray | None:
+    given = arrays["fit_image"]() if "fit_image" in arrays else None
+    if fit_rows is None:
+        if given is not None:
+            raise InputError(
+                f"{path}: fit_image is of rows to fit on, and there are none: "
+                "fit_features, NAME.fit.npy or NAME.fit.zarr."
+            )
+        return None
+    m = fit_rows.shape[0]
+    image = np.arange(m) if given is None else given
+    if image.shape != (m,):
+        raise InputError(
+            f"{path}: fit_image is ({m},), one a row to fit on; got {image.shape}."
+        )
+    return image
 
 
 def _fit_rows(path: Path, arrays) -> RowSource | None:
@@ -140,4 +164,9 @@ def _check_same(folder: Path, first: Classifier, other: Classifier) -> None:
         raise InputError(
             f"{pair} have {rows[0] or 'no'} and {rows[1] or 'no'} rows to fit on: give "
             "the same images in one order."
+        )
+    if not np.array_equal(np.asarray(first.fit_image), np.asarray(other.fit_image)):
+        raise InputError(
+            f"{pair} say differently which rows to fit on are of one image: give all of "
+            "them the same fit_image."
         )

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ _ours = "jfacemap.moments"
 
 def save_moments(
     path: str | os.PathLike[str],
-    moments: Moments,
+    moments: Moments | Sequence[Moments],
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write moments bit for bit to a `.safetensors` file, which appears whole or not.
+
+    Or several of the same models, as of the folds of `jfm.stream_fold_moments`.
 
     `metadata`: what JSON holds, for `read_moments_metadata`. An older file is replaced in
     one step once the new one is on disk: whatever kills the writer leaves one of the two.
@@ -39,9 +41,12 @@ def save_moments(
     path = check_writable(_check_name(path))
     leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(moments)]
     arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
-    dims, names = _form(moments)
+    several = not isinstance(moments, Moments)
+    first = moments[0] if several else moments
+    dims, names = _form(first)
     about = {
-        "kind": type(moments).__name__,
+        "kind": type(first).__name__,
+        "parts": len(moments) if several else None,
         "dims": dims,
         "names": names,
         "dtype": str(leaves[0].dtype),
@@ -60,8 +65,11 @@ def save_moments(
         temporary.unlink(missing_ok=True)
 
 
-def load_moments(path: str | os.PathLike[str]) -> Moments:
-    """The moments that `save_moments` wrote; `InputError` if the file holds none."""
+def load_moments(path: str | os.PathLike[str]) -> Any:
+    """The moments that `save_moments` wrote; `InputError` if the file holds none.
+
+    A tuple of them if it was given several.
+    """
     about = _about(path)
     kind, dtype = _kinds[about["kind"]], np.dtype(about["dtype"])
     if kind is PairMoments:
@@ -69,6 +77,8 @@ def load_moments(path: str | os.PathLike[str]) -> Moments:
         zero = PairMoments.zero(d, k, dtype)
     else:
         zero = kind.zero(about["dims"], about["names"], dtype)
+    if about.get("parts") is not None:
+        zero = (zero,) * about["parts"]
     arrays = open_arrays(Path(path))
     leaves, form = jax.tree.flatten(zero)
     with jax.enable_x64(True):  # else a float64 leaf would lose half its bits

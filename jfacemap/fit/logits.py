@@ -2,6 +2,7 @@ r"""What a classifier's weights alone say of a feature space (thesis 002, sectio
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ..core.head import Head
@@ -13,21 +14,23 @@ from ..core.precision import in_float64, widen
 class HeadSplit(eqx.Module):
     """Orthonormal bases of the features a head sees, and of those it cannot see.
 
-    - `seen (d, r)`: what moves the logits; r is the smaller of d and the classes
+    - `seen (d, r)`: what moves the logits; r is the rank of the head
     - `unseen (d, d - r)`: what does not: rows that differ there have the same logits
-    - `spectrum (r,)`, falling: singular values of the head. Directions of `seen` with a
-      value of rounding (`rank` counts the others) are unseen too
+    - `spectrum (s,)`, falling: all singular values of the head, those of no rank too
     """
 
     seen: Float[Array, "d r"]
     unseen: Float[Array, "d u"]
-    spectrum: Float[Array, " r"]
+    spectrum: Float[Array, " s"]
 
     @property
     def rank(self) -> Float[Array, ""]:
-        """Singular values above rounding of float32, the most that weights carry."""
-        size = max(self.seen.shape[0], self.spectrum.shape[0])
-        least = size * jnp.finfo(jnp.float32).eps * self.spectrum[0]
+        """Singular values above d 2^-23 of the largest.
+
+        That is the rounding of float32, the most that weights carry.
+        """
+        largest = jnp.max(self.spectrum, initial=0)
+        least = self.seen.shape[0] * jnp.finfo(jnp.float32).eps * largest
         return jnp.sum(self.spectrum > least, dtype=self.spectrum.dtype)
 
 
@@ -54,9 +57,16 @@ def head_split(head: Head, *, up_to_shift: bool = False) -> HeadSplit:
 
     The column space of C and its complement, from the singular vectors. `up_to_shift`
     leaves out what adds the same number to every logit: labels and probabilities do not
-    see it, so that at most classes - 1 directions are seen.
+    see it, so that at most classes - 1 directions are seen. Directions whose singular value
+    is rounding (`HeadSplit.rank`), as of redundant classes, are unseen. Within `jit`, where
+    widths cannot depend on values, they count as seen.
     """
-    return HeadSplit(*_split(head, up_to_shift=up_to_shift))
+    split = HeadSplit(*_split(head, up_to_shift=up_to_shift))
+    if isinstance(split.spectrum, Tracer):
+        return split
+    r = int(split.rank)
+    basis = jnp.concatenate([split.seen, split.unseen], axis=1)
+    return HeadSplit(basis[:, :r], basis[:, r:], split.spectrum)
 
 
 def _logit_kernel(dtype, source, target):

@@ -75,3 +75,41 @@ def plot_shared_parts(
     figure.legend(handles, labels, fontsize=7, loc="outside right upper")
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def plot_rows(
+    sizes: np.ndarray,
+    accuracy: np.ndarray,
+    agreement: np.ndarray,
+    own: np.ndarray,
+    widths: Sequence[int],
+    *,
+    title: str = "",
+) -> Figure:
+    """What swaps keep by rows fitted on: a thin line a pair of networks, bold the mean.
+
+    `accuracy`, `agreement (2, sizes, pairs)` in percent, of affine maps without and with a
+    ridge; `own (pairs,)` the accuracy of the source; dotted lines at the features' widths.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    labels = "named right, %", "agreement with the source's own answer, %"
+    for ax, values, label in zip(panels, (accuracy, agreement), labels, strict=True):
+        for k, kind in enumerate(("affine", "affine, with a ridge")):
+            ax.plot(sizes, values[k], color=f"C{k}", alpha=0.3, linewidth=0.8)
+            ax.plot(sizes, values[k].mean(axis=1), "o-", color=f"C{k}", label=kind)
+        for width in sorted(set(widths)):
+            ax.axvline(width, color="#777777", linestyle=":", linewidth=1)
+        ax.set_xscale("log")
+        ax.set_xticks(sizes, [f"{n:,}" for n in sizes], fontsize=8, rotation=45)
+        ax.minorticks_off()
+        ax.set_xlabel("rows fitted on")
+        ax.set_ylabel(label)
+        ax.set_ylim(bottom=0)
+        ax.grid(alpha=0.3)
+    panels[0].axhline(own.mean(), color="black", linestyle="--", linewidth=0.8,
+                      label="the source's own classifier")  # fmt: skip
+    panels[0].plot([], [], ":", color="#777777", label="features are as wide")
+    panels[0].legend(fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    return figure

@@ -85,10 +85,10 @@ def stream_pair_moments(
     other rows or another way of reading them.
     """
 
-    return _stream(
+    return stream(
         {"x": x, "y": y},
         weights,
-        lambda rows: PairMoments.zero(rows[0].shape[1], rows[1].shape[1], _dtype(rows)),
+        lambda rows: PairMoments.zero(rows[0].shape[1], rows[1].shape[1], sum_dtype(rows)),
         Way(normalize, precision),
         (batch_rows, checkpoint, every, rows, progress),
     )
@@ -113,16 +113,28 @@ def stream_joint_moments(
     `stream_pair_moments`.
     """
     embeddings, names = as_named(embeddings, names)
-    return _stream(
+    return stream(
         dict(zip(names, embeddings, strict=True)),
         weights,
-        lambda rows: JointMoments.zero([r.shape[1] for r in rows], names, _dtype(rows)),
+        lambda rows: JointMoments.zero([r.shape[1] for r in rows], names, sum_dtype(rows)),
         Way(normalize, precision),
         (batch_rows, checkpoint, every, rows, progress),
     )
 
 
-def _stream(sources, weights, empty, way: Way, run) -> Any:
+def _add_batch(total, parts, w, at: int, way: Way):
+    w = None if w is None else jnp.asarray(w)
+    return add_rows(total, tuple(map(jnp.asarray, parts)), w, way)
+
+
+def stream(
+    sources, weights, empty, way: Way, run, add=_add_batch, also: tuple[str, ...] = ()
+) -> Any:
+    """Moments that begin as `empty(row sources)`, and to which `add` brings each batch.
+
+    `add(total, parts, weights, row of the first, way)`; `run` holds the arguments
+    `batch_rows` to `progress`; `also`: what else the rows of a checkpoint agree in.
+    """
     batch_rows, checkpoint, every, span, progress = run
     rows = [as_rows(source) for source in sources.values()]
     n, weights = _check_rows(dict(zip(sources, rows, strict=True)), as_array(weights))
@@ -133,16 +145,16 @@ def _stream(sources, weights, empty, way: Way, run) -> Any:
     check_size(every)
     total, done = empty(rows), 0
     about = dataclasses.asdict(way) | {"batch_rows": batch_rows}
-    about |= {"rows": _identity(rows, weights), "part": [start, stop]}
+    about |= {"rows": [*_identity(rows, weights), *also], "part": [start, stop]}
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         total, done = _resume(path, total, about)
     kept = done
     for parts in _batches(rows, batch_rows, start + done, stop):
         at, size = start + done, len(parts[0])
-        w = None if weights is None else jnp.asarray(weights[at : at + size])
+        w = None if weights is None else weights[at : at + size]
         jax.block_until_ready(total)  # or batches would queue up in memory
-        total = _add(total, tuple(map(jnp.asarray, parts)), w, way)
+        total = add(total, parts, w, at, way)
         done += size
         if path is not None and (done - kept >= every or start + done == stop):
             if path.exists():  # meanwhile another process may have taken it
@@ -155,7 +167,8 @@ def _stream(sources, weights, empty, way: Way, run) -> Any:
 
 
 @ft.partial(jax.jit, static_argnums=3, donate_argnums=0)
-def _add(total, parts, w, way: Way):
+def add_rows(total, parts, w, way: Way):
+    """`total` with the moments of some rows; what held it is given up."""
     parts = tuple(unit(p) if way.normalize else p for p in parts)
     if isinstance(total, PairMoments):
         x, y = parts
@@ -183,7 +196,8 @@ def _check_rows(sources: Mapping[str, RowSource], weights) -> tuple[int, Any]:
     return n, weights
 
 
-def _dtype(rows: Sequence[RowSource]):
+def sum_dtype(rows: Sequence[RowSource]):
+    """The dtype that moments of such rows are parts of."""
     wide = any(jax.dtypes.canonicalize_dtype(r.dtype) == np.float64 for r in rows)
     return jnp.float64 if wide else jnp.float32
 

@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def test_reads_networks_by_name(folder):
     a, b = read_classifiers(folder)
-    assert (a.name, b.name) == ("a", "b") and a.fit_rows is None
+    assert (a.name, b.name) == ("a", "b") and a.fit_rows is None and a.fit_image is None
     assert (a.head.dim, b.head.dim, a.head.classes) == (5, 6, 4)
     np.testing.assert_array_equal(a.labels, labels)
     np.testing.assert_array_equal(a.image, np.arange(9))
@@ -41,8 +41,24 @@ def test_rows_to_fit_on_are_found_in_three_places(folder):
     a, b, c = read_classifiers(folder)
     for found, true in zip((b, c, a), rows, strict=True):
         np.testing.assert_array_equal(next(iter(found.fit_rows.batches(99))), true)
+        np.testing.assert_array_equal(found.fit_image, np.arange(20))
     np.save(folder / "b.fit.npy", rows[0])
     with pytest.raises(InputError, match="twice there: fit_features, "):
+        read_classifiers(folder)
+
+
+def test_rows_to_fit_on_say_of_which_image_they_are(folder):
+    crops = np.repeat(["dog", "cat", "car", "sea"], 5)
+    for name, d in (("a", 5), ("b", 6)):
+        np.save(folder / f"{name}.fit.npy", draw(20, d))
+        np.savez(folder / f"{name}.npz", **arrays(d, fit_image=crops))
+    for found in read_classifiers(folder):
+        np.testing.assert_array_equal(found.fit_image, crops)
+    np.savez(folder / "b.npz", **arrays(6, fit_image=crops[:9]))
+    with pytest.raises(InputError, match=r"b.npz: fit_image is \(20,\), one a row to fit"):
+        read_classifiers(folder)
+    np.savez(folder / "b.npz", **arrays(6))
+    with pytest.raises(InputError, match="a and b say differently which rows to fit on"):
         read_classifiers(folder)
 
 
@@ -62,6 +78,7 @@ def test_rows_to_fit_on_are_found_in_three_places(folder):
         ({"image": np.zeros(9, int)}, "say differently which rows are of one image"),
         ({"head_weight": draw(6, 5), "head_bias": draw(5)}, "tell apart 4 and 5"),
         ({"fit_features": draw(20, 6)}, "have no and 20 rows to fit on"),
+        ({"fit_image": np.arange(20)}, "fit_image is of rows to fit on, and there are no"),
         ({"fit_features": draw(20, 3)}, "are 6 wide and rows to fit on 3"),
     ),
 )  # fmt: skip

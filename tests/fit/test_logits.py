@@ -1,5 +1,7 @@
+import jax
 import numpy as np
 import pytest
+import scipy.linalg
 
 import jfacemap as jfm
 
@@ -85,3 +87,36 @@ def test_says_what_does_not_fit(unchecked_types):
         jfm.Head(draw(9, 6), draw(9))
     with pytest.raises(ValueError, match=r"takes width 9; got rows of \(40, 8\)"):
         source(x[:, :8])
+
+
+def low_rank(d=9, rank=3):
+    return np.float32(draw(d, rank).astype(np.float64) @ draw(rank, 6))
+
+
+@pytest.mark.parametrize("up_to_shift", (False, True))
+def test_directions_of_no_rank_are_unseen(up_to_shift):
+    """Against SciPy's bases of range and null space, by their projectors."""
+    weight = low_rank()
+    split = jfm.head_split(jfm.Head(weight, draw(6)), up_to_shift=up_to_shift)
+    true = np.float64(weight)
+    true = true - true.mean(axis=1, keepdims=True) if up_to_shift else true
+    onto = scipy.linalg.orth(true, rcond=1e-5)
+    off = scipy.linalg.null_space(true.T, rcond=1e-5)
+    for ours, basis in ((split.seen, onto), (split.unseen, off)):
+        assert ours.shape == basis.shape
+        ours = np.asarray(ours)
+        np.testing.assert_allclose(ours @ ours.T, basis @ basis.T, atol=1e-5)
+    assert split.rank == 3 and split.spectrum.shape == (6 - up_to_shift,)
+
+
+def test_a_head_that_knows_nothing_sees_nothing():
+    for weight, shift in ((np.zeros((5, 4)), False), (np.ones((5, 1)), True)):
+        split = jfm.head_split(jfm.Head(np.float32(weight), draw(weight.shape[1])),
+                               up_to_shift=shift)  # fmt: skip
+        assert split.seen.shape == (5, 0) and split.unseen.shape == (5, 5)
+        assert split.rank == 0
+
+
+def test_within_jit_widths_do_not_depend_on_values():
+    inside = jax.jit(jfm.head_split)(jfm.Head(low_rank(), draw(6)))
+    assert inside.seen.shape == (9, 6) and inside.rank == 3

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,19 @@ def test_r2_is_that_of_the_rows():
     ours = jfm.shared_parts(*moments, splits, "a", "b", ridge=ridges).r2
     for r2, ridge in zip(ours, ridges, strict=True):
         np.testing.assert_allclose(r2, truth(fitted, held, splits, ridge), atol=2e-5)
+
+
+def test_redundant_classes_leave_more_unseen():
+    """Bases of NumPy's: R^2 does not depend on which ones span the two parts."""
+    weights = [np.concatenate([draw(d, 2)] * 2, axis=1) for d in (7, 6)]
+    bases = []
+    for w in weights:
+        u = np.linalg.svd(np.float64(w))[0]
+        bases.append(SimpleNamespace(seen=u[:, :2], unseen=u[:, 2:]))
+    ours = jfm.shared_parts(
+        *moments, [jfm.head_split(jfm.Head(w, draw(4))) for w in weights], 0, 1
+    )
+    np.testing.assert_allclose(ours.r2, truth(fitted, held, bases, 0.0), atol=2e-5)
 
 
 def test_what_only_the_unseen_share_is_found():
