@@ -23,8 +23,10 @@ attribute/test_macroscale.py
 benchmarks/test_tiny.py
 core/test_fan_out.py::test_eight_devices[batches
 core/test_fan_out.py::test_eight_devices[bootstrap
+core/test_fan_out.py::test_eight_devices[folds
 core/test_fan_out.py::test_eight_devices[sweep
 core/test_maps.py::test_compose[
+core/test_mesh.py::test_rows_on_eight_devices
 core/test_mesh.py::test_eight_devices[comparisons
 core/test_mesh.py::test_eight_devices[default_axes
 core/test_mesh.py::test_eight_devices[fields

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..core.linalg import matmul
 from ..core.mesh import each_shard
+from ..core.order import largest
 
 
 Metric = Literal["cosine", "euclidean"]
@@ -61,7 +62,7 @@ def directions(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"], Bool[Arra
 
     Rows that are zero or not finite are zero.
     """
-    size = jnp.max(jnp.abs(v), axis=-1, keepdims=True)
+    size = largest(jnp.abs(v), axis=-1, keepdims=True)
     alive = (size > 0) & (size < jnp.inf)  # NaN is neither
     v = jnp.where(alive, v / jnp.where(alive, size, 1), 0)  # squares cannot underflow
     length = jnp.sqrt(jnp.sum(v**2, axis=-1, keepdims=True))
@@ -74,7 +75,7 @@ def unit_factors(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n"], Bool[Arra
     At least float32. Rows as short as 1e-38 are taken for zero.
     """
     v = v.astype(jnp.promote_types(v.dtype, jnp.float32))
-    size = jnp.max(jnp.abs(v), axis=-1)
+    size = largest(jnp.abs(v), axis=-1)
     normal = jnp.finfo(v.dtype).smallest_normal
     alive = (size > normal) & (size < 1 / normal)  # NaN is neither
     size = jnp.where(alive, size, 1)

@@ -138,14 +138,14 @@ def spread(rows: tuple, weights, mesh: Mesh) -> tuple[tuple, Any]:
         weights = np.ones(n, np.float32)
     sharding = NamedSharding(automatic(mesh), PartitionSpec(tuple(mesh.axis_names)))
 
-    def put(x):
+    def over_shards(x):
         if fill:
             home = jnp if isinstance(x, jax.Array) else np
             x = home.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1))
         # What is traced is put there by `each_shard`; under `vmap` it has other axes.
-        return x if isinstance(x, Tracer) else jax.device_put(x, sharding)
+        return x if isinstance(x, Tracer) else put(x, sharding)
 
-    return jax.tree.map(put, (tuple(rows), weights))
+    return jax.tree.map(over_shards, (tuple(rows), weights))
 
 
 def everywhere(tree):
@@ -156,8 +156,22 @@ def everywhere(tree):
     tree, shards = laid_out(tree)
     if shards is None:
         return tree, None
-    whole = NamedSharding(shards.mesh, PartitionSpec())
-    return jax.device_put(tree, whole), shards
+    return put(tree, NamedSharding(shards.mesh, PartitionSpec())), shards
+
+
+def put(tree, sharding: NamedSharding):
+    """`jax.device_put` of arrays, NumPy's in the dtype that JAX gives them.
+
+    Left to it, NumPy's float64 has the buffers of float64 and says float32 where the x64
+    flag was on before and is not now (JAX 0.10), and programs that read it crash.
+    """
+
+    def narrow(x):
+        return x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False)
+
+    host = lambda x: isinstance(x, np.ndarray)
+    tree = jax.tree.map(lambda x: narrow(x) if host(x) else x, tree)
+    return jax.device_put(tree, sharding)
 
 
 def on_host(x) -> np.ndarray:

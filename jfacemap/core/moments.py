@@ -4,12 +4,11 @@ All a closed-form map needs is in the weighted means and centred products of the
 Two such summaries merge exactly (Chan, Golub & LeVeque, 1983), so one rule serves
 streaming, sharding and batching, and a fit never has to see the rows twice.
 
-Sums are float64 where the platform has it, else `Wide` and their products split
-(core/split_products.py). Outside, the leaves are `Wide`; `np.asarray` of one is its
+Sums (core/sums.py) are float64 where the platform has it, else `Wide` and their products
+split (core/wide_sums.py). Outside, the leaves are `Wide`; `np.asarray` of one is its
 float64 value.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,14 +19,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from . import split_products
-from .gram import block_edges, mirror, sum_over_chunks, upper_products
-from .linalg import matmul, root
-from .mesh import each_shard, over_all, shard_sum, Shards, spread
+from .gram import block_edges
+from .mesh import over_all, Shards, spread
 from .monoid import merges
 from .precision import in_float64, unrounded, widen
+from .sums import summarise
 from .types import as_array, Numeric
-from .wide import as_wide, outer, where, Wide, wide_root, zeros_wide
+from .wide import outer, where, zeros_wide
 
 
 Sum = Any
@@ -35,10 +33,6 @@ Sum = Any
 
 After `unrounded` it is one where that is float64, and still a `Wide` where it is not.
 """
-
-
-few = 256
-"""Rows that a rough mean is taken of."""
 
 
 class PairMoments(eqx.Module):
@@ -231,114 +225,6 @@ def _names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
     return names
 
 
-def _summarise(dtype, blocks, weights, edges, narrow=False):
-    """Sums of `z = [blocks]` in one pass: count, mass, mean, scatter rows up to `edges`.
-
-    Last come the diagonal entries of the scatter past the edges. Rows are taken about a
-    rough mean of a few of them, so that nothing cancels when the true mean is known.
-    Without float64 all are `Wide`.
-    """
-    if dtype == jnp.float32:
-        return _summarise_wide(blocks, weights, edges, narrow)
-    work = jnp.dtype(jnp.float32) if narrow else dtype
-    rough = _rough_mean(blocks, weights, work)
-
-    def sums(rows, rough):
-        blocks, w = rows
-        z = jnp.concatenate([widen(b, work) for b in blocks], axis=1) - rough[None]
-        if w is None:
-            count = mass = jnp.full((), z.shape[0], dtype)
-            first = jnp.sum(z, axis=0)
-        else:
-            w = widen(w, work)
-            w = jnp.where(w != 0, w, 0)  # a constant: a row left out has no derivative
-            z = jnp.where(w[:, None] != 0, z, 0)
-            count, mass = jnp.sum(w != 0, dtype=dtype), jnp.sum(w)
-            first = matmul(w, z)
-            z = root(w)[:, None] * z
-        squares = jnp.sum(z[:, edges[-1] :] ** 2, axis=0)
-        return widen((count, mass, first, squares, upper_products(z, edges)), dtype)
-
-    count, mass, first, squares, upper = sum_over_chunks(sums, (blocks, weights), rough)
-    step = first / jnp.where(mass > 0, mass, 1)
-    rows = edges[-1]
-    scatter = mirror(upper, edges) - mass * jnp.outer(step[:rows], step)
-    squares = squares - mass * step[rows:] ** 2
-    mean = jnp.where(mass > 0, widen(rough, dtype) + step, 0)
-    return count, mass, mean, scatter, squares
-
-
-def _summarise_wide(blocks, weights, edges, narrow):
-    """The same by split products, of fewer slices if `narrow`.
-
-    Roots of the weights are a first column beside the rows they weight, so that one
-    product has mass, sums and squares.
-    """
-    number = 3 if narrow else split_products.full
-    within = (0, 1, *(1 + edge for edge in edges[1:]))
-
-    def sums(rows, rough):
-        blocks, w = rows
-        z = jnp.concatenate([widen(b, jnp.float32) for b in blocks], axis=1)
-        z = as_wide(z) - rough[None]
-        if w is None:
-            count = jnp.full((), z.shape[0], jnp.float32)
-            roots = as_wide(jnp.ones((z.shape[0], 1), jnp.float32))
-        else:
-            w = widen(w, jnp.float32)
-            w = jnp.where(w != 0, w, 0)[:, None]
-            count, roots = jnp.sum(w != 0, dtype=jnp.float32), wide_root(w)
-            z = where(w != 0, z, 0.0) * roots
-        table = jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), roots, z)
-        return as_wide(count), *split_products.upper_products(table, within, number)
-
-    rough = _rough_mean(blocks, weights, jnp.dtype(jnp.float32))
-    count, upper, squares = sum_over_chunks(sums, (blocks, weights), rough)
-    mass, first = upper[0][0, 0], upper[0][0, 1:]
-    step = first / where(mass.high > 0, mass, 1.0)
-    ends = itertools.pairwise(edges)
-    moved = zip(upper[1:], ends, strict=True)
-    upper = [rows - mass * outer(step[a:b], step[a:]) for rows, (a, b) in moved]
-    high, low = (
-        mirror([getattr(x, part) for x in upper], edges) for part in ("high", "low")
-    )
-    rest = step[edges[-1] :]
-    mean = where(mass.high > 0, step + rough, 0.0)
-    return count, mass, mean, Wide(high, low), squares - mass * (rest * rest)
-
-
-def _rough_mean(blocks, weights, dtype):
-    """The mean of some 256 rows, spread over all by weight: rows without it are not met.
-
-    It cancels in what is found of it, so it has no derivative.
-    """
-
-    def sums(rows):
-        blocks, weights = rows
-        if weights is None or not weights.shape[0]:
-            stride = max(1, blocks[0].shape[0] // few)
-            some = jnp.concatenate([widen(b[::stride], dtype) for b in blocks], axis=1)
-            return shard_sum((jnp.sum(some, axis=0), jnp.asarray(some.shape[0], dtype)))
-        at, mass = _spread_by_weight(weights.astype(dtype))
-        some = jnp.concatenate([widen(b[at], dtype) for b in blocks], axis=1)
-        used = weights[at, None] != 0  # rounding may step beside a row
-        number = jnp.sum(used, dtype=dtype)
-        mean = jnp.sum(jnp.where(used, some, 0), axis=0) / jnp.maximum(number, 1)
-        mass = jnp.where(number > 0, mass, 0)
-        return shard_sum((mass * mean, mass))
-
-    some, number = jax.lax.stop_gradient(each_shard(sums, (blocks, weights)))
-    return some / jnp.where(number > 0, number, 1)
-
-
-def _spread_by_weight(weights):
-    """Rows at which the running sum of weights passes equal steps, and the whole sum."""
-    running = jnp.cumsum(weights)
-    steps = (jnp.arange(few, dtype=weights.dtype) + 0.5) / few
-    at = jnp.searchsorted(running, steps * running[-1], side="right")
-    return jnp.minimum(at, weights.shape[0] - 1), running[-1]
-
-
 def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
     """The kernel of `pair_moments`: plain arrays of `dtype`, for use inside kernels."""
     return widen(whole_moments(dtype, x, y, weights, narrow=narrow), dtype)
@@ -347,7 +233,7 @@ def batch_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
 def whole_moments(dtype, x, y, weights, *, narrow=False) -> PairMoments:
     """As `batch_moments`, but what is `Wide`, without float64, is so still."""
     d = x.shape[1]
-    sums = _summarise(dtype, (x, y), weights, block_edges([d]), narrow)
+    sums = summarise(dtype, (x, y), weights, block_edges([d]), narrow)
     count, mass, mean, scatter, squares = sums
     return PairMoments(
         count=count,
@@ -367,7 +253,7 @@ def batch_joint(dtype, embeddings, weights, *, narrow=False):
 
 def _whole_joint(dtype, embeddings, weights, *, narrow=False):
     edges = block_edges([x.shape[1] for x in embeddings])
-    return _summarise(dtype, embeddings, weights, edges, narrow)[:4]
+    return summarise(dtype, embeddings, weights, edges, narrow)[:4]
 
 
 _pair_moments = in_float64(whole_moments, wide=True, static=("narrow",))

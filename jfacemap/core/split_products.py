@@ -68,6 +68,7 @@ def _upper_jvp(edges, number, primals, tangents):
     return _upper(z, edges, number), (upper, as_wide(squares))
 
 
+@jax.jit
 def product(a: Wide, b: Wide) -> Wide:
     """`a b` of a (m, n) and b (n, k), to `2^-46` of the largest of a row and a column.
 

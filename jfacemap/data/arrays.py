@@ -153,7 +153,10 @@ def check_writable(path: Spec) -> Path:
     if path.exists() and not path.is_file():  # a rename would replace even /dev/null
         raise InputError(f"{path} is not a regular file: give the name of a file.")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"The folder {path.parent} cannot be written to.")
+        raise InputError(
+            f"The folder {path.parent} cannot be written to: name a file in another, or "
+            f"chmod u+w {path.parent}"
+        )
     return path
 
 

@@ -38,7 +38,7 @@ def save_moments(
     """
     from safetensors.numpy import save_file
 
-    path = check_writable(_check_name(path))
+    path = check_moments_path(path)
     leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(moments)]
     arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
     several = not isinstance(moments, Moments)
@@ -99,6 +99,11 @@ def _form(moments: Moments) -> tuple[tuple[int, ...], tuple[str, ...] | None]:
         return (moments.mean_x.shape[-1], moments.mean_y.shape[-1]), None
     joint = moments.joint if isinstance(moments, EnergyMoments) else moments
     return joint.dims, joint.names
+
+
+def check_moments_path(path: str | os.PathLike[str]) -> Path:
+    """`path` if moments can be saved there; else `InputError`, before any are gathered."""
+    return check_writable(_check_name(path))
 
 
 def _check_name(path) -> Path:

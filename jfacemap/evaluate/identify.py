@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from ..core.linalg import matmul
 from ..core.mesh import each_shard, everywhere, placed
+from ..core.order import largest
 from .subjects import code_sides
 from .tar import tar_at_far, TarAtFar
 from .templates import Templates
@@ -26,7 +27,7 @@ class Identification(eqx.Module):
     - `mated (n,)`: whether the gallery holds the probe's subject
     - `rank (n,)`: place of the mate, 1 the best; 0 where there is none, or its score is NaN
     - `mate_score`, `best_score (n,)`: of the best mate (-inf without) and of the best of
-      all others
+      all others; NaN if one of them is
     - `open_set`: the true positive identification rate (`.tar`) at each target false
       positive identification rate (`.far` achieved, `.threshold`)
     - `gallery_size`: people in the gallery
@@ -165,8 +166,8 @@ def _search_rows(gallery, probes, left, right, people: int):
         scores = jax.ops.segment_max(scores.T, left, people).T
         left = jnp.arange(people, dtype=jnp.int32)
     same = right[:, None] == left[None]
-    mate = jnp.max(jnp.where(same, scores, -jnp.inf), axis=1)
-    best = jnp.max(jnp.where(same, -jnp.inf, scores), axis=1)
+    mate = largest(jnp.where(same, scores, -jnp.inf), axis=1)
+    best = largest(jnp.where(same, -jnp.inf, scores), axis=1)
     ahead = jnp.sum(~same & (scores >= mate[:, None]), axis=1, dtype=jnp.int32)
     rank = jnp.where(jnp.any(same, axis=1) & ~jnp.isnan(mate), 1 + ahead, 0)
     return mate, best, rank

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from ..core.gram import sum_over_chunks
 from ..core.linalg import matmul, unit
+from ..core.order import largest
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 
@@ -81,7 +82,7 @@ def _match(x, vectors):
 
 def _directions(x):
     """Unit rows, however short or long, and which rows are finite and not zero."""
-    size = jnp.max(jnp.abs(x), axis=1, keepdims=True)
+    size = largest(jnp.abs(x), axis=1, keepdims=True)
     alive = (size > 0) & (size < jnp.inf)  # NaN is neither
     return unit(jnp.where(alive, x / jnp.where(alive, size, 1), 0)), alive[:, 0]
 

@@ -31,7 +31,12 @@ from ..core.rows import as_rows, check_size, RowSource
 from ..core.same_images import check_same_images
 from ..core.types import as_array, Numeric
 from ..data.arrays import InputError
-from ..data.moments_file import load_moments, read_moments_metadata, save_moments
+from ..data.moments_file import (
+    check_moments_path,
+    load_moments,
+    read_moments_metadata,
+    save_moments,
+)
 
 
 Progress = Callable[[int, int], None]
@@ -82,7 +87,8 @@ def stream_pair_moments(
     Memory holds a few batches and, for widths d and k, three or four times 8 d (d + k)
     bytes. Raises `ValueError` if rows do not pair up, by the column `image` too where
     stores have one, or if there are no such `rows`, `InputError` if the checkpoint is of
-    other rows or another way of reading them.
+    other rows or another way of reading them, or, before a row is read, if it cannot be
+    written.
     """
 
     return stream(
@@ -136,6 +142,7 @@ def stream(
     `batch_rows` to `progress`; `also`: what else the rows of a checkpoint agree in.
     """
     batch_rows, checkpoint, every, span, progress = run
+    path = None if checkpoint is None else check_moments_path(checkpoint)
     rows = [as_rows(source) for source in sources.values()]
     n, weights = _check_rows(dict(zip(sources, rows, strict=True)), as_array(weights))
     start, stop = _check_span(span, n)
@@ -146,7 +153,6 @@ def stream(
     total, done = empty(rows), 0
     about = dataclasses.asdict(way) | {"batch_rows": batch_rows}
     about |= {"rows": [*_identity(rows, weights), *also], "part": [start, stop]}
-    path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
         total, done = _resume(path, total, about)
     kept = done

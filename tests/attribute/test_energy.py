@@ -249,6 +249,20 @@ def test_bad_rows_are_left_out_and_counted(neighbours, metric):
         np.testing.assert_array_equal(zero.skipped, [5, 4])
 
 
+@pytest.mark.parametrize("neighbours", (jfm.KNearest(3), jfm.Ball(1.0)))
+def test_one_bad_number_of_many_leaves_its_row_out(neighbours):
+    p, v = np.random.default_rng(0).normal(size=(2, 100, 128)).astype(np.float32)
+    v[3, 7] = p[5, 9] = np.nan
+    v[4, 8] = np.inf
+    keep = ~np.isin(np.arange(100), (3, 4, 5))
+    found = jfm.field_energy(p, v, neighbours=neighbours, scale=1.0)
+    assert found.skipped == 3 and np.isnan(found.per_point[~keep]).all()
+    true = jfm.field_energy(p[keep], v[keep], neighbours=neighbours, scale=1.0)
+    if not isinstance(neighbours, jfm.KNearest):
+        np.testing.assert_allclose(found.energy, true.energy, 1e-5)
+    assert np.isfinite(found.energy)
+
+
 def test_several_scales_and_attributes_are_one_call():
     p, v = rows(7)
     lifted = v.reshape(2, 1, *v.shape[1:])

@@ -13,6 +13,7 @@ import jfacemap as jfm
 from benchmarks.predict import numbers_summed
 from jfacemap.core import precision
 from jfacemap.core.cost import read_collectives
+from jfacemap.core.mesh import put as mesh_put
 from jfacemap.core.mesh_rows import MeshRows
 from jfacemap.core.wide import Wide
 
@@ -46,7 +47,7 @@ compiler.backend_compile_and_load = spy
 
 
 def put(a, axes="rows", mesh=mesh):
-    return jax.device_put(a, NamedSharding(mesh, PartitionSpec(axes)))
+    return mesh_put(a, NamedSharding(mesh, PartitionSpec(axes)))
 
 
 def values(tree):

@@ -21,6 +21,12 @@ def test_eight_devices(part):
     print(finish(start(code, part, devices=8)))
 
 
+@pytest.mark.parametrize("part", ("weightless", "used", "platforms"))
+def test_rows_on_eight_devices(part):
+    code = "import tests.core.rows_on_devices as checks; getattr(checks, sys.argv[1])()"
+    finish(start(code, part, devices=8))
+
+
 def test_what_lies_on_one_device_has_no_shards():
     x = np.zeros((4, 2))
     mesh = jax.make_mesh((1,), ("rows",))

@@ -93,6 +93,20 @@ def test_nan_is_never_a_hit():
     assert found.rank[broken] == 0 and found.cmc[-1] < 1
 
 
+@pytest.mark.parametrize("each", (1, 3), ids=("people", "several templates"))
+def test_nan_is_never_a_hit_among_many(each):
+    """A compiler's maximum of many numbers passes NaN over."""
+    rows = np.random.default_rng(0).normal(size=(2, 240, 6)).astype(np.float32)
+    rows[:, 6] = np.nan
+    who = np.arange(240) // each
+    a, b = (jfm.Templates(np.arange(240), x) for x in rows)
+    found = identify(a, b, who, who)
+    lost = who == 6 // each  # of the person who has that template in the gallery
+    assert (found.rank[lost] == 0).all() and (found.rank[~lost] > 0).all()
+    assert np.isnan(found.mate_score[lost]).all()
+    assert np.isnan(found.best_score[6]) and np.isnan(found.best_score[~lost]).all()
+
+
 def test_without_strangers_there_is_no_open_set():
     a, b, left, right = sides()
     mated = np.isin(right, left)

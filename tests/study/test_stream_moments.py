@@ -208,6 +208,24 @@ def test_says_what_is_wrong(tmp_path, unchecked_types):
             other()
 
 
+def test_where_no_checkpoint_can_be_is_told_before_a_row_is_read(tmp_path, monkeypatch):
+    def fails(place, match):
+        read = []
+        with pytest.raises(jfm.data.InputError, match=match):
+            jfm.stream_pair_moments(
+                x, y, checkpoint=place, progress=lambda *done: read.append(done)
+            )
+        assert not read
+
+    missing, folder = tmp_path / "no" / "m.safetensors", tmp_path / "d.safetensors"
+    fails(missing, f"mkdir -p {missing.parent}$")
+    folder.mkdir()
+    fails(folder, f"{folder} is not a regular file")
+    # The root user may write anywhere: the system's answer is put in its mouth.
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
+    fails(tmp_path / "m.safetensors", f"chmod u\\+w {tmp_path}$")
+
+
 def test_a_wide_statistic_keeps_its_bits(tmp_path):
     file = tmp_path / "m.safetensors"
     with jax.enable_x64(True):
