@@ -104,6 +104,18 @@ def uncentred(m: PairMoments) -> tuple[Any, Any]:
     return xx, xy
 
 
+def spread_of(m: PairMoments):
+    """`m.xx` of widened moments; 0 if all of it is rounding of the mean: rows are equal.
+
+    The cutoff of a solution is relative to the largest spread, which would be rounding too.
+    """
+    if is_wide(m.xx):
+        return m.xx
+    eps = float(jnp.finfo(m.xx.dtype).eps)
+    rounding = 4 * eps**2 * m.count * m.mass * jnp.sum(m.mean_x**2)
+    return jnp.where(jnp.trace(m.xx) <= rounding, 0, m.xx)
+
+
 def solve_ridge(xx, xy, ridge):
     """`(xx + ridge I)^-1 xy`, of minimum norm where that is singular."""
     if is_wide(xx):
@@ -132,7 +144,7 @@ def _affine(dtype, m, ridge) -> AffineMap:
     if isinstance(m, PairFactor):
         weight, (mean_x, mean_y) = least_squares(*m.centred, ridge, eps), m.means
     else:
-        weight, mean_x, mean_y = solve_ridge(m.xx, m.xy, ridge), m.mean_x, m.mean_y
+        weight, mean_x, mean_y = solve_ridge(spread_of(m), m.xy, ridge), m.mean_x, m.mean_y
     return AffineMap(weight, bias_of(weight, mean_x, mean_y))
 
 

@@ -94,12 +94,14 @@ def fit_robust(
 
     A wrong pair is one whose y belongs to another x. With d near the number of right pairs
     no loss can tell them apart: choose a rotation or a ridge. NaN in a used row makes the
-    map NaN. Numbers are traced; jits and vmaps, but has no reverse-mode gradient, because
-    it stops by value.
-    Raises `ValueError` for another kind or loss, a ridge of a kind that takes none, or no
-    step.
+    map NaN; where all weights are 0, nothing it says means anything. Numbers are traced;
+    jits and vmaps, but has no reverse-mode gradient, because it stops by value.
+    Raises `ValueError` for another kind or loss, a ridge of a kind that takes none, no row
+    or no step.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
+    if not x.shape[0]:
+        raise ValueError(f"There is no row to fit: x has shape {x.shape}.")
     if kind not in solves or loss not in losses:
         raise ValueError(
             f"kind is one of {', '.join(solves)} and loss one of {', '.join(losses)}; got "
@@ -109,19 +111,19 @@ def fit_robust(
         raise ValueError(f"keep is the share of pairs fitted, above 0 up to 1; got {keep}.")
     if isinstance(threshold, float | int) and not threshold > 0:
         raise ValueError(f"threshold is in median residuals, above 0; got {threshold}.")
-    _check_ridge_and_steps(kind, ridge, steps)
+    check_ridge_of(kind, ridge)
+    if not isinstance(steps, Tracer) and np.any(np.asarray(steps) < 1):
+        raise ValueError(f"steps is at least 1; got {steps}.")
     numbers = tuple(map(float_or_array, (threshold, keep, tolerance)))
     given = x, y, weights, as_ridge(ridge), numbers, jnp.asarray(steps, jnp.int32)
     return _fit(*given, kind=kind, loss=loss)
 
 
-def _check_ridge_and_steps(kind, ridge, steps) -> None:
-    """Of what is known already: traced numbers pass."""
+def check_ridge_of(kind: str, ridge) -> None:
+    """Raise `ValueError` for a ridge of a kind that takes none; a traced one passes."""
     has_ridge = not isinstance(ridge, Tracer) and np.any(np.asarray(ridge) > 0)
     if has_ridge and kind not in ("linear", "affine"):
         raise ValueError(f"A {kind} takes no ridge: pass ridge=0; got {ridge}.")
-    if not isinstance(steps, Tracer) and np.any(np.asarray(steps) < 1):
-        raise ValueError(f"steps is at least 1; got {steps}.")
 
 
 def float_or_array(number):
@@ -152,7 +154,8 @@ def _reweight(loss, r, w, threshold, keep):
     scale = weighted_quantile(r, w, 0.5)
     tiny = jnp.finfo(r.dtype).tiny  # where most pairs fit exactly, those keep their weight
     if loss == "trimmed":
-        return jnp.where(r <= weighted_quantile(r, w, keep), w, 0), scale
+        # NaN is no reason to leave a pair out: it is to be seen in the map.
+        return jnp.where(r > weighted_quantile(r, w, keep), 0, w), scale
     if loss == "huber":
         limit = jnp.maximum(threshold * scale, tiny)
         return w * jnp.minimum(1, limit / jnp.maximum(r, tiny)), scale

@@ -6,6 +6,7 @@ case; whether it fits other people better is what the ladder shows.
 """
 
 import functools as ft
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,8 +123,8 @@ def map_ladder(
     - `progress`: called with fits done and their number.
 
     Rows are summed once for all but the network; those of zero weight may be NaN. Raises
-    `ValueError` for unknown families, or folds that cannot be: three are needed to choose
-    among two, each with weight.
+    `ValueError` for unknown families, rows of y that are all equal, or folds that cannot
+    be: three are needed to choose among two, each with weight.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     unknown = [name for name in families if name not in _ladder]
@@ -144,6 +145,8 @@ def map_ladder(
     total = len(names) * (number + 1)
     error, cosine = np.zeros((2, len(names), number))
     spread = np.sum(np.asarray(merge_groups(rows.moments).yy)) / np.sum(w, dtype=float)
+    if spread == 0:
+        raise ValueError("All rows of y are equal: there is no spread to tell a share of.")
     maps, choices = [], {}
     for i, name in enumerate(names):
         for k in range(number):
@@ -198,7 +201,8 @@ def _identity(rows: Rows, tools: Tools, k: int):
 
 def _low_rank(rows: Rows, tools: Tools, k: int):
     most = min(rows.x.shape[1], rows.y.shape[1])
-    ranks = tools.ranks or [2**i for i in range(most.bit_length()) if 2**i < max(most, 2)]
+    powers = [2**i for i in range(most.bit_length()) if 2**i < max(most, 2)]
+    ranks = powers if tools.ranks is None else tools.ranks
     path = solve_low_rank_path(rows.apart(k), ranks)
     return path.map, path.rank
 
@@ -225,6 +229,7 @@ def _mlp(rows: Rows, tools: Tools, k: int):
         batch_size=tools.batch_size,
         weights=np.where(rows.fold == k, 0, rows.weights).astype(np.float32),
         held_out=rows.fold == judge,
+        check_every=math.gcd(tools.steps, 10),  # so that the last step is looked at
     )
     return fit.map, None
 

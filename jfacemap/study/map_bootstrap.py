@@ -22,7 +22,7 @@ from ..core.types import Numeric
 from ..evaluate.confidence import bootstrap_weights
 from ..fit.closed_form import as_ridge
 from ..fit.groups import gather_groups, places, sum_groups
-from ..fit.robust import solves
+from ..fit.robust import check_ridge_of, solves
 
 
 Kind = Literal["linear", "affine", "rotation", "similarity"]
@@ -78,11 +78,15 @@ def bootstrap_maps(
     they are many or wide (a gibibyte), each draw weighs the rows: the maps are the same, to
     rounding. A draw holds some 63 % of the people: with hardly more rows than dimensions
     its least squares maps are worse than the one of all rows, and a ridge is due. Raises
-    `ValueError` for another kind, or if shapes do not match.
+    `ValueError` for another kind, a ridge of a kind that takes none, no rows, or if shapes
+    do not match.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     if kind not in solves:
         raise ValueError(f"kind is one of {', '.join(solves)}; got {kind!r}.")
+    check_ridge_of(kind, ridge)
+    if not len(x):
+        raise ValueError(f"There is no row to draw: x has shape {x.shape}.")
     if groups is not None and np.shape(groups) != x.shape[:1]:
         shape = np.shape(groups)
         raise ValueError(f"groups has a label for each of {x.shape[0]} rows: {shape}.")
@@ -102,8 +106,17 @@ def bootstrap_maps(
 def map_spread(maps: AbstractMap, x: Float[Numeric, "n d"]) -> MapSpread:
     """Rows `x` under each map of a stack: the mean, and how far the maps disagree.
 
-    Of one map the deviations are NaN. Memory is that of a few maps' rows.
+    Of one map the deviations are NaN. Memory is that of a few maps' rows. Raises
+    `ValueError` for a map that is no stack, or of rows of another width.
     """
+    stack = maps.stack_shape
+    if len(stack) != 1 or not stack[0]:
+        raise ValueError(
+            f"Maps are stacked along one leading axis, as bootstrap_maps makes them; these "
+            f"have {stack}."
+        )
+    if jnp.ndim(x) != 2:
+        raise ValueError(f"x must be (n, d), rows are samples; got {jnp.shape(x)}.")
     return _map_spread(maps, jnp.asarray(x))
 
 

@@ -132,6 +132,22 @@ def test_dependent_columns_give_the_least_norm_by_value(getkey):
     assert relative_error(batch.weight[1], least_squares(mixed[1], y)[0]) < 1e-6
 
 
+def test_equal_rows_say_nothing_whatever_their_weights(getkey):
+    """Centred by a mean that is rounded, they would have a spread of rounding."""
+    x, y, w = random_pairs(getkey)
+    same = jnp.broadcast_to(x[:1], x.shape)
+    m = jfm.fit_affine(same, y, weights=w)
+    np.testing.assert_allclose(m.weight, 0, atol=1e-6)
+    np.testing.assert_allclose(m.bias, np.average(y, axis=0, weights=w), rtol=1e-5)
+    # A spread that float32 rows can just show is none of rounding.
+    near = jnp.where(jnp.arange(50)[:, None] % 2 == 0, same, same * (1 + 3e-7))
+    m = jfm.fit_affine(near, y, weights=w)
+    half = [np.average(y[i::2], axis=0, weights=w[i::2]) for i in range(2)]
+    steps = np.float64(near[1]) - np.float64(near[0])
+    gap = steps @ np.float64(m.weight)
+    np.testing.assert_allclose(gap, half[1] - half[0], rtol=1e-4)
+
+
 def test_nan_is_loud_unless_its_row_has_no_weight(getkey):
     x, y, w = random_pairs(getkey)
     bad = x.at[7, 2].set(jnp.nan)

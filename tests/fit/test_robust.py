@@ -138,6 +138,8 @@ def test_rows_without_weight_and_batches():
     assert tree_allclose(ours.map, fit(x, rest, 0.0).map, rtol=1e-6)
     assert np.isnan(ours.residuals[3]) and np.isfinite(np.delete(ours.residuals, 3)).all()
     assert np.isnan(fit(bad, all_of, 0.0).map.weight).all()
+    trimmed = jfm.fit_robust(bad, y, loss="trimmed")
+    assert np.isnan(trimmed.map.weight).all()
     ridges = jnp.array([0.0, 2.0])
     batch = jax.vmap(lambda c: fit(x, rest, c))(ridges)
     one = jax.tree.map(lambda leaf: leaf[0], batch)
@@ -151,6 +153,8 @@ def test_bad_input(getkey):
     for wrong in ({"kind": "cubic"}, {"loss": "absolute"}):
         with pytest.raises(ValueError, match="kind is one of linear"):
             jfm.fit_robust(x, y, **wrong)
+    with pytest.raises(ValueError, match="no row to fit"):
+        jfm.fit_robust(x[:0], y[:0])
     with pytest.raises(ValueError, match="above 0 up to 1; got 0"):
         jfm.fit_robust(x, y, keep=0)
     with pytest.raises(ValueError, match="in median residuals"):

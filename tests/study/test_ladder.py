@@ -81,6 +81,11 @@ def test_bad_input():
     w = np.float32(np.arange(60) >= 20)  # nothing is left of the first of three folds
     with pytest.raises(ValueError, match=r"rows of weight; none in \[0\]"):
         jfm.map_ladder(key, x, y, folds=3, weights=w)
+    with pytest.raises(ValueError, match="All rows of y are equal"):
+        jfm.map_ladder(key, x, np.ones_like(y), folds=3)
+    options = {"folds": 3, "families": ("low rank",)}
+    given = [jfm.map_ladder(key, x, y, ranks=r, **options) for r in ([1, 2], np.r_[1, 2])]
+    np.testing.assert_array_equal(given[0].error, given[1].error)
 
 
 def test_a_row_of_no_weight_may_be_nan():
@@ -89,7 +94,7 @@ def test_a_row_of_no_weight_may_be_nan():
     bad = x.copy()
     bad[7] = np.nan
     chosen = {"folds": 3, "groups": who, "weights": w, "families": ("affine", "mlp")}
-    ours, theirs = (jfm.map_ladder(key, a, y, steps=10, **chosen) for a in (bad, x))
+    ours, theirs = (jfm.map_ladder(key, a, y, steps=15, **chosen) for a in (bad, x))
     assert np.isfinite(ours.error).all()
     np.testing.assert_allclose(ours.error, theirs.error, rtol=1e-5)
 

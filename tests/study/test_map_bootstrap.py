@@ -68,5 +68,13 @@ def test_bad_input():
         jfm.bootstrap_maps(key, x, y, groups=who[:5])
     with pytest.raises(ValueError, match="at least one draw"):
         jfm.bootstrap_maps(key, x, y, replicates=0)
+    with pytest.raises(ValueError, match="A rotation takes no ridge"):
+        jfm.bootstrap_maps(key, x, y, kind="rotation", ridge=0.5)
+    with pytest.raises(ValueError, match="no row to draw"):
+        jfm.bootstrap_maps(key, x[:0], y[:0])
+    with pytest.raises(ValueError, match=r"one leading axis, .* these have \(\)"):
+        jfm.map_spread(jfm.identity_map(4), x)
     one = jax.tree.map(lambda leaf: leaf[None], jfm.identity_map(4))
+    with pytest.raises(ValueError, match=r"x must be \(n, d\), .* got \(4,\)"):
+        jfm.map_spread(one, x[0])
     assert jnp.isnan(jfm.map_spread(one, x).deviation).all()

@@ -13,6 +13,7 @@ from ...core.linalg import matmul, spectrum_cutoff
 from ...core.moments import JointMoments
 from ...core.precision import in_float64, widen
 from ...core.types import Numeric
+from .given import check_joint
 
 
 def mean_cca(joint: JointMoments) -> Float[Array, "N N"]:
@@ -22,6 +23,7 @@ def mean_cca(joint: JointMoments) -> Float[Array, "N N"]:
     regular map of either space. Directions whose variance is rounding are left out. NaN
     for a model whose rows are all equal.
     """
+    check_joint(joint, "mean_cca")
     return _mean_cca(joint, 1.0)
 
 
@@ -32,6 +34,7 @@ def svcca(
 
     Of each model the fewest principal axes that hold `share` of its variance, traced.
     """
+    check_joint(joint, "svcca")
     if isinstance(share, float | int) and not 0 < share <= 1:
         raise ValueError(f"share is of the variance, above 0 and at most 1; got {share}.")
     return _mean_cca(joint, share)
@@ -45,6 +48,7 @@ def pwcca(joint: JointMoments) -> Float[Array, "N N"]:
     variate of model a and $x_j$ its j-th column: weighted by what a has along it, so that
     the table is not symmetric. NaN for a model whose rows are all equal.
     """
+    check_joint(joint, "pwcca")
     return _pwcca(joint)
 
 

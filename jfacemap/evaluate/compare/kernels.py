@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from ...core.energy import EnergyMoments, sum_by_model
 from ...core.moments import JointMoments
 from ...core.precision import in_float64, widen
+from .given import check_energies, check_joint
 
 
 def linear_cka(joint: JointMoments) -> Float[Array, "N N"]:
@@ -19,10 +20,7 @@ def linear_cka(joint: JointMoments) -> Float[Array, "N N"]:
     are not many more than dimensions: see `debiased_cka`. NaN for a model whose rows are
     all equal. Raises `ValueError` for what is not `jfm.joint_moments`.
     """
-    if not isinstance(joint, JointMoments):
-        raise ValueError(
-            f"linear_cka takes jfm.joint_moments of the models; got {_kind(joint)}."
-        )
+    check_joint(joint, "linear_cka")
     return _linear_cka(joint)
 
 
@@ -36,7 +34,7 @@ def debiased_cka(moments: EnergyMoments) -> Float[Array, "N N"]:
     model whose own estimate is not above 0. Raises `ValueError` for what is not
     `compare.energy_moments`.
     """
-    _check_energies(moments, "debiased_cka")
+    check_energies(moments, "debiased_cka")
     return _debiased_cka(moments)
 
 
@@ -50,19 +48,8 @@ def rsa(moments: EnergyMoments) -> Float[Array, "N N"]:
     correlation of cosines. From -1 to 1; NaN where all distances are equal. Ranks of
     cosines: `rank_rsa`. Raises `ValueError` for what is not `compare.energy_moments`.
     """
-    _check_energies(moments, "rsa")
+    check_energies(moments, "rsa")
     return _rsa(moments)
-
-
-def _kind(given) -> str:
-    return type(given).__name__
-
-
-def _check_energies(moments, name: str) -> None:
-    if not isinstance(moments, EnergyMoments):
-        raise ValueError(
-            f"{name} takes compare.energy_moments of the models; got {_kind(moments)}."
-        )
 
 
 def _squares(joint: JointMoments):

@@ -41,9 +41,11 @@ def mutual_neighbours(
 
 
 def paired_rows(embeddings: Sequence | Mapping) -> tuple:
-    """Rows of each model; `ValueError` unless they pair up."""
+    """Rows of each model; `ValueError` unless they pair up, of one model or more."""
     if isinstance(embeddings, Mapping):
         embeddings = tuple(embeddings.values())
+    if not len(embeddings):
+        raise ValueError("Give the rows of at least one model; got none.")
     labels = [f"model {i}" for i in range(len(embeddings))]
     return as_rows(embeddings, labels, None)[0]
 

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from ...core.moments import JointMoments
 from ...core.precision import in_float64, widen
+from .given import check_joint
 
 
 def procrustes_distance(
@@ -18,6 +19,7 @@ def procrustes_distance(
     Ding, Denain & Steinhardt (2021) call orthogonal Procrustes, scaled. Of unequal widths
     the narrower space is padded by zeros. NaN for a model whose rows are all equal.
     """
+    check_joint(joint, "procrustes_distance")
     return _distance(joint, angular=angular)
 
 

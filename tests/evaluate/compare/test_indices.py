@@ -161,6 +161,9 @@ def test_says_what_is_wrong(unchecked_types):
         compare.mutual_neighbours(spaces, 60)
     with pytest.raises(ValueError, match="'cosine' or 'euclidean'; got 'l1'"):
         compare.mutual_neighbours(spaces, 6, metric="l1")
+    for index in (compare.rank_rsa, compare.mutual_neighbours):
+        with pytest.raises(ValueError, match="at least one model; got none"):
+            index([])
     with pytest.raises(ValueError, match="from 3 rows on; got 2"):
         compare.rank_rsa([x[:2] for x in spaces])
     with pytest.raises(ValueError, match=r"at most 1; got 1\.5"):
@@ -169,8 +172,13 @@ def test_says_what_is_wrong(unchecked_types):
         compare.classical_mds(np.ones((5, 5), np.float32), 6)
     with pytest.raises(ValueError, match=r"table \(N, N\); got \(5, 4\)"):
         compare.classical_mds(np.ones((5, 4), np.float32))
-    with pytest.raises(ValueError, match=r"takes jfm\.joint_moments .* got EnergyMoments"):
-        compare.linear_cka(energy)
+    joints = "linear_cka", "mean_cca", "svcca", "pwcca", "procrustes_distance"
+    for name in joints:
+        for wrong, kind in ((energy, "EnergyMoments"), (spaces, "list")):
+            with pytest.raises(
+                ValueError, match=rf"{name} takes jfm\.joint_m.* got {kind}"
+            ):
+                getattr(compare, name)(wrong)
     for index in (compare.debiased_cka, compare.rsa):
         for wrong, kind in ((joint, "JointMoments"), (spaces, "list")):
             with pytest.raises(ValueError, match=rf"compare\.energy_moments .* got {kind}"):
