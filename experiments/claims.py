@@ -126,6 +126,8 @@ def report(lines: list[Line]) -> None:
     console.print(table)
     count = Counter(line.verdict for line in lines)
     console.print(", ".join(f"{count[v]} {v}" for v in verdicts if count[v]) + ".")
+    for kind, told in by_kind(lines).items():
+        console.print(f"- resting on {kind}: {told}", soft_wrap=True)
     for name in sorted({line.data for line in lines if line.data}):
         console.print(f"- {name}")
 
@@ -144,6 +146,8 @@ def page(lines: list[Line]) -> str:
         "",
         f"{len(lines)} claims: {summary}.",
         "",
+        *(f"- {kind}: {told}" for kind, told in by_kind(lines).items()),
+        "",
         "| source | claim | published | here | interval | verdict | data | test |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -153,6 +157,16 @@ def page(lines: list[Line]) -> str:
         test = f"`{r['test'].removeprefix('experiments.ledger.')}`" if r["test"] else ""
         out.append(f"| {' | '.join(clean(r[c]) for c in cells)} | {test} |")
     return "\n".join([*out, ""])
+
+
+def by_kind(lines: list[Line]) -> dict[str, str]:
+    """What verdicts rest on, and how many of each there are."""
+    kinds = list(dict.fromkeys(line.claim.kind for line in lines))
+    count = Counter((line.claim.kind, line.verdict) for line in lines)
+    return {
+        kind: ", ".join(f"{count[kind, v]} {v}" for v in verdicts if count[kind, v])
+        for kind in kinds
+    }
 
 
 if __name__ == "__main__":

@@ -63,6 +63,15 @@ class Claim:
     why: str = ""
 
     @property
+    def kind(self) -> str:
+        """What a verdict rests on."""
+        if self.test is None:
+            return "nothing here"
+        if self.published in ("", "open", "not published"):
+            return "a question of ours"
+        return "data at hand" if self.experiment else "printed tables or made-up data"
+
+    @property
     def function(self) -> str:
         """Where the test is, as module:function."""
         return f"{self.test.__module__}:{self.test.__name__}" if self.test else ""
@@ -115,6 +124,17 @@ def _read(folder: pathlib.Path) -> Run:
 def rate(x: float) -> str:
     """.123"""
     return f"{x:.3f}".replace("0.", ".", 1)
+
+
+def keeps_half(run: Run, *kinds: str) -> bool:
+    """Whether maps of these kinds keep half of the native TAR at FAR .01, on average.
+
+    Of maps that carry nothing a comparison would hold whatever they are.
+    """
+    k = int(np.argmin(np.abs(run["fars"] - 1e-2)))
+    tables = [run[f"{kind}/tar"][..., k] for kind in kinds]
+    off = lambda t: t[~np.eye(len(t), dtype=bool)].mean()
+    return all(off(t) >= 0.5 * np.diagonal(t).mean() for t in tables)
 
 
 def counted(held: int, cases: int, note: str = "", **more: str) -> Outcome:

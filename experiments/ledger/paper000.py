@@ -8,7 +8,7 @@ from jfacemap.data import ijb as protocols
 from jfacemap.study import claims, published
 
 from ..tables import off_diagonal, own
-from .entry import counted, Outcome, rate, Run, tested, untestable
+from .entry import counted, keeps_half, Outcome, rate, Run, tested, untestable
 
 
 faces = "canonical_faces"
@@ -46,20 +46,25 @@ def rotation_cost(run):
 
 
 @tested("paper 000, section 4", "Networks are near a rotation apart: a rotation costs .04 "
-        "of TAR at FAR .01 beyond a linear map", ".91 and .95", faces)  # fmt: skip
+        "of TAR at FAR .01 beyond a linear map (here: at most .05, where both keep half of "
+        "native)", ".91 and .95", faces)  # fmt: skip
 def rotation_beside_linear(run):
     k = at(run, 1e-2)
     means = [off_diagonal(run[f"{kind}/tar"][..., k]).mean() for kind in
              ("rotation", "linear")]  # fmt: skip
     less = run["halves/rotation"] - run["halves/linear"]
     ends = f"{less.min():+.3f} to {less.max():+.3f} over {less.size} refits"
-    return Outcome(f"{means[0] - means[1]:+.3f}", abs(means[0] - means[1]) <= 0.05, ends)
+    near = bool(means[0] - means[1] >= -0.05)
+    holds = near if keeps_half(run, "linear", "rotation") else None
+    return Outcome(f"{means[0] - means[1]:+.3f}", holds, ends)
 
 
 @tested("paper 000, section 4", "No map beats both its models", "none of 90", faces)
 def none_beats_both(run):
     both = [run[f"{kind}/tar"] for kind in ("linear", "rotation")]
-    return counts(claims.none_beats_both(np.concatenate(both, axis=-1)))
+    found = counts(claims.none_beats_both(np.concatenate(both, axis=-1)))
+    known = keeps_half(run, "linear", "rotation")
+    return found if known else dataclasses.replace(found, holds=None)
 
 
 @tested("paper 000, section 4", "Some maps beat one of their two models", "some", faces)
@@ -114,8 +119,9 @@ def fails_as_far_falls(run):
     return Outcome(f"linear and rotation: {value}", falls)
 
 
-@tested("paper 000, section 3.2", "Not centring loses nothing: points stay where they are "
-        "on the sphere", "left uncentred", faces)  # fmt: skip
+@tested("paper 000, section 3.2", "Points stay where they are on the sphere, as the rotation "
+        "is about the origin (whether that loses anything is not said: here less than .01)",
+        "not published", faces)  # fmt: skip
 def centring_gains_nothing(run):
     gain = run["halves/rotation, centred"] - run["halves/rotation"]
     ends = f"{gain.min():+.3f} to {gain.max():+.3f} over {gain.size} refits"
@@ -124,8 +130,9 @@ def centring_gains_nothing(run):
     )
 
 
-@tested("paper 000, section 3.2", "Points may stay in their original translation: centring "
-        "both sides lifts no kind of map", "left uncentred", "centring")  # fmt: skip
+@tested("paper 000, section 3.2", "Points are left in their original translation (not said: "
+        "centring both sides lifts no kind of map by .01)", "not published",
+        "centring")  # fmt: skip
 def translation_carries_nothing(run):
     off = lambda name: np.array([off_diagonal(t).mean() for t in run[name]])
     gains = {kind: off(f"both sides/{kind}") - off(f"plain/{kind}") for kind in
@@ -139,15 +146,15 @@ def translation_carries_nothing(run):
 
 
 @tested("paper 000, section 4", "Maps need the right pairs (not said: random pairs as a "
-        "control)", "", faces)  # fmt: skip
+        "control)", "not published", faces)  # fmt: skip
 def random_pairs_give_nothing(run):
     k = at(run, 1e-2)
     nothing = off_diagonal(run["linear, random pairing/tar"][..., k]).mean()
     return Outcome(rate(nothing), bool(nothing < 0.03))
 
 
-@tested("paper 000, section 4.1", "Rotations are ahead below 1,024 pairs, linear maps above",
-        "1,024 of 512 dimensions", "sensitivity")  # fmt: skip
+@tested("paper 000, section 4.1", "Rotations are behind from 1,024 pairs on, and lose less "
+        "below (here: ahead below)", "1,024, of 512 dimensions", "sensitivity")  # fmt: skip
 def rotation_is_ahead_below(run):
     k = at(run, 1e-2)
     each = [np.moveaxis(run[kind].mean(axis=1)[..., k], 0, -1) for kind in
@@ -184,6 +191,12 @@ def pedigree_does_not_matter(run):
         gaps.append(tar[same].mean() - tar[~same].mean() if same.any() else np.nan)
     value = f"same architecture {gaps[0]:+.3f} (linear), {gaps[1]:+.3f} (rotation)"
     return Outcome(value, bool(np.all(np.abs(gaps) < 0.05)))
+
+
+def above_zero(values) -> bool:
+    """Whether a mean is above 0 by more than two standard errors."""
+    flat = np.ravel(values)
+    return bool(flat.mean() > 2 * flat.std(ddof=1) / np.sqrt(flat.size))
 
 
 def rank1(run: Run, name: str) -> np.ndarray:
@@ -226,7 +239,8 @@ def several_models_help(run):
     best = np.where(np.eye(single.shape[-1], dtype=bool), -1, single).max(axis=1)
     gain = run["fused"][..., 0] - best
     value = f"fused less the best single one: {gain.mean():+.3f}"
-    return Outcome(value, bool(gain.mean() > 0), f"{gain.min():+.3f} to {gain.max():+.3f}")
+    ends = f"{gain.min():+.3f} to {gain.max():+.3f} over deals and models"
+    return Outcome(value, above_zero(gain), ends)
 
 
 @tested("paper 000, section 5", "Images, faces and models unknown: knowing which embeddings "
@@ -261,7 +275,9 @@ def some_pairs_are_better(run):
              ("linear", "rotation")]  # fmt: skip
     people = mean("one of each person", "linear") - mean("random", "linear")
     value = f"D-optimal {np.mean(gains):+.3f}; one image a person {people.mean():+.3f}"
-    return Outcome(value, bool(np.mean(gains) > 0))
+    spread = np.concatenate(gains)
+    ends = f"{spread.min():+.3f} to {spread.max():+.3f} over pairs of models"
+    return Outcome(value, above_zero(spread), ends)
 
 
 @tested("paper 000, section 6", "How many people, and how many images of each, a map needs "
@@ -281,8 +297,9 @@ def people_count_for_more(run):
     return Outcome(value, bool(np.mean(more) > 0))
 
 
-@tested("paper 000, section 7", "How maps carry over to other images (left open): fitted on "
-        "one data set, tested on another", "unclear", "which_pairs")  # fmt: skip
+@tested("paper 000, section 7", "Fitted on one data set and tested on another, maps carry "
+        "something (not asked; here: TAR above .03 at FAR .01)", "not published",
+        "which_pairs")  # fmt: skip
 def maps_carry_over(run):
     most = next(
         k for k in run.arrays if k.startswith("transfer/") and k.endswith("/linear")
@@ -302,11 +319,11 @@ def few_dimensions_suffice(run):
     return counts(claims.few_dimensions_suffice(tar, ranks))
 
 
-@tested("paper 000, abstract", "The ten models have a mean TAR of .96 at FAR .01",
+@tested("paper 000, abstract", "The ten models have a mean TAR of .96 at FAR .01 (rounded)",
         ".96")  # fmt: skip
 def native_mean():
     mean = np.mean([m.tar[-2] for m in published.table2])
-    return Outcome(f"{mean:.4f} from Table 2", bool(abs(mean - 0.96) < 0.0055))
+    return Outcome(f"{mean:.4f} from Table 2", bool(round(mean, 2) == 0.96))
 
 
 @tested("paper 000, Figure 2", "Models are ordered by mean TAR over six FARs, G-R100-P1.0 "
