@@ -174,13 +174,14 @@ def widths(faces) -> list[int]:
 
 def routes(space: jfm.CanonicalSpace, dim: int | None = None) -> jfm.PairMaps:
     """All maps by way of the shared space, or of its first axes; a model to itself too."""
-    narrow = lambda m: jfm.AffineMap(m.weight[:, :dim], m.bias[:dim])
-    widen = lambda m: jfm.AffineMap(m.weight[:dim], m.bias)
-    ends = range(len(space.names))
-    table = tuple(
-        tuple(jfm.compose(narrow(space.encoder(i)), widen(space.decoder(j))) for j in ends)
-        for i in ends
-    )
+
+    def through(encoder, decoder):
+        # By NumPy: each width of each pair would be a program of its own to compile.
+        into, out = np.asarray(encoder.weight)[:, :dim], np.asarray(decoder.weight)[:dim]
+        bias = np.asarray(encoder.bias)[:dim] @ out + np.asarray(decoder.bias)
+        return jfm.AffineMap(jnp.asarray(into @ out), jnp.asarray(bias))
+
+    table = tuple(tuple(through(e, d) for d in space.decoders) for e in space.encoders)
     return jfm.PairMaps(table, space.names)
 
 

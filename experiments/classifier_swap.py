@@ -2,8 +2,9 @@
 
 Fits affine maps between the features of ImageNet classifiers and lets each network's head
 classify what another one saw: Tables 5.1, 5.2 and 5.3 and the naive check of section 5.6,
-the published ones beside them. Then what the thesis leaves open (section 5.5): do networks
-share anything that their logits do not force?
+the published ones beside them; and what a swap keeps by the number of rows maps are fitted
+on. Then what the thesis leaves open (section 5.5): do networks share anything that their
+logits do not force?
 
 On a folder of features and heads, --features FOLDER (jfacemap.data.classifiers says what
 it holds); or on EfficientNet-Lite 0, 1 and 2 of 1,000 ImageNet images, where
