@@ -15,14 +15,19 @@ def devices_of(mesh: Mesh | None) -> int:
     return 1 if mesh is None else math.prod(mesh.shape.values())
 
 
-def fan_out(f: Callable, items, *whole, mesh: Mesh | None = None):
+def fan_out(
+    f: Callable, items, *whole, mesh: Mesh | None = None, at_once: int | None = None
+):
     """`f(item, *whole)` of each of the stacked `items`, stacked.
 
-    One after the other; over a `mesh` each device takes its share of the items, and has
-    all of `whole`. Items are independent: nothing travels. The last devices repeat an
-    item where the number does not divide.
+    One after the other, or so many `at_once`; over a `mesh` each device takes its share of
+    the items, and has all of `whole`. Items are independent: nothing travels. The last
+    devices repeat an item where the number does not divide.
     """
-    each = lambda items, *whole: jax.lax.map(lambda item: f(item, *whole), items)
+
+    def each(items, *whole):
+        return jax.lax.map(lambda item: f(item, *whole), items, batch_size=at_once)
+
     if mesh is None:
         return each(items, *whole)
     n, mesh = jax.tree.leaves(items)[0].shape[0], automatic(mesh)

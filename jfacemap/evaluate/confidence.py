@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key
 
 from ..core.types import Numeric
@@ -66,6 +67,7 @@ def tar_confidence(
     *,
     replicates: int = 2000,
     level: float = 0.95,
+    mesh: Mesh | None = None,
 ) -> TarConfidence:
     """Bootstrap TAR at FAR (strict rule) over identities.
 
@@ -79,6 +81,7 @@ def tar_confidence(
     - `pairs`: `identity_pairs(...)` of a table, shared by all.
     - `fars`: targets, plain numbers from 0 to 1.
     - `replicates`, `level`: draws, and coverage of the percentile interval.
+    - `mesh`: its devices share the draws, to the same result.
 
     Driven from the host, where each table is ranked once. An interval is conditional on
     the map: that fits vary is not in it. Raises `ValueError` on shapes that do not match.
@@ -94,7 +97,7 @@ def tar_confidence(
     tables = np.asarray(scores).reshape(-1, math.prod(pairs.shape))
     if tables.dtype.itemsize < 4:
         tables = tables.astype(np.float32)
-    accepts = [_genuine_accepts(table, pairs, draws) for table in tables]
+    accepts = [_genuine_accepts(table, pairs, draws, mesh) for table in tables]
 
     tar = np.stack(accepts, axis=1) / np.maximum(draws.genuine, 1)[:, None, None]
     tar[~draws.used] = np.nan
@@ -128,9 +131,9 @@ def _draw(key, pairs, words, replicates) -> Draws:
 _limits = jax.jit(jax.vmap(count_limit, (0, None)))
 
 
-def _genuine_accepts(scores, pairs, draws):
+def _genuine_accepts(scores, pairs, draws, mesh):
     """Weighted genuine pairs `(B, q)` above the first impostor pair in excess."""
-    bar = first_excess(scores, pairs, draws)
+    bar = first_excess(scores, pairs, draws, mesh)
     falling = -scores[pairs.genuine]
     order = np.argsort(falling)
     accepted = np.searchsorted(falling[order], -bar)  # NaN sorts last: all are accepted

@@ -6,14 +6,17 @@ the weighted counts of every draw at those edges: one product of matrices. The p
 inside its block is then found pair by pair.
 """
 
+import functools as ft
 import math
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
+from ..core.fan_out import fan_out
 from ..core.linalg import matmul
 from ..core.types import Numeric
 from .identities import IdentityPairs
@@ -49,11 +52,15 @@ class Draws(eqx.Module):
 
 
 def first_excess(
-    scores: Float[np.ndarray, " n"], pairs: IdentityPairs, draws: Draws
+    scores: Float[np.ndarray, " n"],
+    pairs: IdentityPairs,
+    draws: Draws,
+    mesh: Mesh | None = None,
 ) -> Float[np.ndarray, "B q"]:
     """The score of the first impostor pair that is in excess, from above; NaN if none.
 
     Accepting all pairs that score more, and none that ties with it, is the strict rule.
+    Devices of a `mesh` share the draws.
     """
     falling = -scores[pairs.impostor]
     n = falling.size
@@ -65,7 +72,7 @@ def first_excess(
         order = np.argpartition(falling, size - 1)[:size]
         order = order[np.argsort(falling[order])]
         classes = cut_classes(pairs.impostor_class[order], pairs.classes, draws.impostor)
-        place = np.asarray(_place(classes, draws.weights, draws.limits))
+        place = np.asarray(_place(classes, draws.weights, draws.limits, mesh))
         if size == n or np.all(place[draws.used] < size):
             break
     return -np.append(falling[order], np.nan)[np.minimum(place, size)]
@@ -100,12 +107,12 @@ def cut_classes(ordered: np.ndarray, pairs: np.ndarray, mass: np.ndarray) -> Cla
     return Classes(ordered, edges, pairs)
 
 
-@jax.jit
-def _place(classes, weights, limits):
+@ft.partial(jax.jit, static_argnums=3)
+def _place(classes, weights, limits, mesh):
     """Place of the first pair in excess, as many draws at once as fit in cache."""
-    search = lambda draw: place_of_excess(classes, *draw)
+    search = lambda draw, classes: place_of_excess(classes, *draw)
     batch = 8 if classes.edges is None else 256
-    return jax.lax.map(search, (weights, limits), batch_size=batch)
+    return fan_out(search, (weights, limits), classes, mesh=mesh, at_once=batch)
 
 
 def place_of_excess(

@@ -10,11 +10,12 @@ with $v_g$ 0 or 1 in cross-validation and a count in the bootstrap. Nothing is s
 that was added, so nothing cancels.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
+from ..core.fan_out import fan_out
 from ..core.linalg import matmul
 from ..core.moments import as_rows, batch_moments, PairMoments
 from ..core.precision import in_float64, widen
@@ -83,15 +84,18 @@ def places(group: Int[np.ndarray, " n"]):
     return place, slot
 
 
-def gather_groups(dtype, x, y, weights, place, real, summarise=batch_moments):
+def gather_groups(
+    dtype, x, y, weights, place, real, summarise=batch_moments, mesh: Mesh | None = None
+):
     """The kernel of `group_moments`, for use inside kernels: the summary of each group."""
 
-    def one(group):
+    def one(group, x, y, weights):
         rows, real = group
         own = jnp.ones((), dtype) if weights is None else widen(weights[rows], dtype)
         return summarise(dtype, x[rows], y[rows], jnp.where(real, own, 0))
 
-    return jax.lax.map(one, (jnp.asarray(place), jnp.asarray(real)))
+    groups = jnp.asarray(place), jnp.asarray(real)
+    return fan_out(one, groups, x, y, weights, mesh=mesh)
 
 
 def sum_groups(m: PairMoments, v: Float[Numeric, " groups"]) -> PairMoments:

@@ -10,9 +10,11 @@ with A, B, C the second moments of the fold about those means: no row is seen ag
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from ..core.factor import PairFactor, pivot_cutoff
+from ..core.fan_out import fan_out
 from ..core.linalg import matmul
 from ..core.moments import PairMoments
 from ..core.order import first_least
@@ -148,14 +150,14 @@ def where_least(errors: Float[Array, "r *k"]) -> Int[Array, "*k"]:
     return jnp.minimum(first_least(jnp.moveaxis(errors, 0, -1)), errors.shape[0] - 1)
 
 
-def each_fold(folds: PairMoments | PairFactor, f):
-    """`f(all folds but k, fold k)` for each k, stacked."""
+def each_fold(folds: PairMoments | PairFactor, f, *whole, mesh: Mesh | None = None):
+    """`f(all folds but k, fold k, *whole)` for each k, stacked; `mesh` as of `fan_out`."""
 
-    def one(k):
-        return f(all_but(folds, k), jax.tree.map(lambda leaf: leaf[k], folds))
+    def one(k, folds, *whole):
+        return f(all_but(folds, k), jax.tree.map(lambda leaf: leaf[k], folds), *whole)
 
     number = jax.tree.leaves(folds)[0].shape[0]
-    return jax.lax.map(one, jnp.arange(number, dtype=jnp.int32))
+    return fan_out(one, jnp.arange(number, dtype=jnp.int32), folds, *whole, mesh=mesh)
 
 
 def mass_of(folds: PairMoments | PairFactor) -> Float[Array, " folds"]:

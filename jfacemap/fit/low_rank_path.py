@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Shaped
 
 from ..core.factor import pair_factor, PairFactor
@@ -54,17 +55,18 @@ def fit_low_rank_path(
     weights: Float[Numeric, " n"] | None = None,
     ridge: Ridge = 0.0,
     bias: bool = True,
+    mesh: Mesh | None = None,
 ) -> LowRankPath:
     """`fit_low_rank` for several ranks, and the one of least cross-validated error.
 
-    `ranks` by default are powers of two and min(d, k). Folds, groups, weights and errors as
-    in `fit_ridge_path`; the ridge is the same for all.
+    `ranks` by default are powers of two and min(d, k). Folds, groups, weights, errors and
+    `mesh` as in `fit_ridge_path`; the ridge is the same for all.
     """
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     place, real = places(as_folds(x.shape[0], folds, groups))
     chosen, width = _check_path(ranks, x.shape[1], y.shape[1])
     given = x, y, weights, place, real, as_ridge(ridge), chosen
-    return _fit_path(*given, width=width, bias=bias)
+    return _fit_path(*given, width=width, bias=bias, mesh=mesh)
 
 
 def solve_low_rank_path(
@@ -73,11 +75,13 @@ def solve_low_rank_path(
     *,
     ridge: Ridge = 0.0,
     bias: bool = True,
+    mesh: Mesh | None = None,
 ) -> LowRankPath:
     """The path `fit_low_rank_path` finds, from the stacked summaries of folds."""
     check_folds(folds)
     chosen, width = _check_path(ranks, *widths(folds))
-    return _solve_path(folds, as_ridge(ridge), chosen, width=width, bias=bias)
+    given = folds, as_ridge(ridge), chosen
+    return _solve_path(*given, width=width, bias=bias, mesh=mesh)
 
 
 def _check_path(ranks, d: int, k: int):
@@ -90,15 +94,15 @@ def _check_path(ranks, d: int, k: int):
     return ranks, width
 
 
-def _path(dtype, folds, ridge, ranks, *, width, bias) -> LowRankPath:
+def _path(dtype, folds, ridge, ranks, *, width, bias, mesh) -> LowRankPath:
     eps, ranks = own_precision(folds), jnp.asarray(ranks)
     folds, ridge = widen((folds, jnp.asarray(ridge)), dtype)
 
-    def judge(train, fold):
+    def judge(train, fold, ridge, ranks):
         weight, basis, *means = frame(train, ridge, eps, bias=bias)
         return about(fold, *means).nested(weight, basis)[ranks]
 
-    mass, missed = mass_of(folds), each_fold(folds, judge)
+    mass, missed = mass_of(folds), each_fold(folds, judge, ridge, ranks, mesh=mesh)
     error = jnp.sum(missed, axis=0) / jnp.sum(mass)
     whole, best = all_but(folds, -1), where_least(error)
     whole_frame = frame(whole, ridge, eps, bias=bias)
@@ -118,14 +122,14 @@ def _factor(dtype, x, y, weights) -> PairFactor:
 
 
 def _of_folds(summarise):
-    def kernel(dtype, x, y, weights, place, real, *given, **options):
-        folds = gather_groups(dtype, x, y, weights, place, real, summarise)
-        return _path(dtype, folds, *given, **options)
+    def kernel(dtype, x, y, weights, place, real, *given, mesh, **options):
+        folds = gather_groups(dtype, x, y, weights, place, real, summarise, mesh)
+        return _path(dtype, folds, *given, mesh=mesh, **options)
 
     return kernel
 
 
-_options = "width", "bias"
+_options = "width", "bias", "mesh"
 _solve_path = in_float64(_path, static=_options)
 _fit_path = in_float64(
     _of_folds(batch_moments), without=_of_folds(_factor), static=_options

@@ -11,12 +11,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Shaped
 
 from ..core.factor import pair_factor, PairFactor
 from ..core.linalg import matmul
 from ..core.maps import AffineMap, LinearMap
-from ..core.moments import as_rows, PairMoments
+from ..core.moments import as_rows, batch_moments, PairMoments
 from ..core.precision import in_float64, outer_dtype, widen
 from ..core.types import Numeric
 from .closed_form import as_ridge, check_pair, own_precision
@@ -111,6 +112,7 @@ def fit_ridge_path(
     weights: Float[Numeric, " n"] | None = None,
     bias: bool = True,
     per_target: bool = False,
+    mesh: Mesh | None = None,
 ) -> RidgePath:
     r"""`fit_affine` for every ridge $\lambda$, and the one of least cross-validated error.
 
@@ -123,6 +125,7 @@ def fit_ridge_path(
       is on both sides (`assign_folds`). Without, parts are blocks of neighbouring rows.
     - `bias`: False for `fit_linear`'s maps. `per_target`: choose a ridge for each column of
       y, which costs a product for each ridge.
+    - `mesh`: each of its devices takes its share of the folds, and holds all rows.
 
     The error of a map is the squared length of $xW + b - y$, found from moments in float64:
     an error below 1e-14 of the spread of y is rounding. NaN in a used row makes all NaN.
@@ -132,7 +135,8 @@ def fit_ridge_path(
     (x, y), weights = as_rows((x, y), ("x", "y"), weights)
     place, real = places(as_folds(x.shape[0], folds, groups))
     ridges = _check_ridges(ridges, outer_dtype(x, y))
-    return _fit_path(x, y, weights, place, real, ridges, bias=bias, per_target=per_target)
+    options = {"bias": bias, "per_target": per_target, "mesh": mesh}
+    return _fit_path(x, y, weights, place, real, ridges, **options)
 
 
 def solve_ridge_path(
@@ -141,14 +145,17 @@ def solve_ridge_path(
     *,
     bias: bool = True,
     per_target: bool = False,
+    mesh: Mesh | None = None,
 ) -> RidgePath:
     """The path `fit_ridge_path` finds, from the stacked summaries of folds.
 
     As `group_moments` makes them, or `jax.vmap(jfm.pair_factor)` of rows `(folds, m, d)`.
+    Devices of a `mesh` share the folds.
     """
     check_folds(folds)
     ridges = _check_ridges(ridges, outer_dtype(folds))
-    return _solve_path(folds, ridges, bias=bias, per_target=per_target)
+    options = {"bias": bias, "per_target": per_target, "mesh": mesh}
+    return _solve_path(folds, ridges, **options)
 
 
 def _check_ridges(ridges, dtype):
@@ -173,7 +180,7 @@ def _mean_eigenvalue_kernel(dtype, m, *, bias):
     return trace / m.mean_x.shape[0]
 
 
-def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
+def _path(dtype, folds, ridges, *, bias, per_target, mesh) -> RidgePath:
     eps = own_precision(folds)
     folds, ridges = widen((folds, ridges), dtype)
     whole = all_but(folds, -1)
@@ -182,23 +189,25 @@ def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
         step = jnp.log(jnp.asarray(10, dtype)) / 2
         steps = jnp.exp(step * (jnp.arange(21, dtype=dtype) - 16))
         ridges = steps * _mean_eigenvalue_kernel(dtype, whole, bias=bias)
-    gains = lambda fitted: jax.vmap(fitted.gain)(ridges)
+    gains = lambda fitted, ridges: jax.vmap(fitted.gain)(ridges)
 
-    def judge(train, fold):
+    def judge(train, fold, ridges):
         fitted = spectrum(train, eps, bias=bias)
         seen = about(fold, fitted.mean_x, fitted.mean_y).turn(fitted.v)
         if not per_target:
-            return seen.along(gains(fitted), fitted.z)
-        return jax.lax.map(lambda g: seen.miss(g[:, None] * fitted.z), gains(fitted))
+            return seen.along(gains(fitted, ridges), fitted.z)
+        miss = lambda gain: seen.miss(gain[:, None] * fitted.z)
+        return jax.lax.map(miss, gains(fitted, ridges))
 
-    mass, missed = mass_of(folds), each_fold(folds, judge)
+    mass, missed = mass_of(folds), each_fold(folds, judge, ridges, mesh=mesh)
     by_target = jnp.sum(missed, axis=0) / jnp.sum(mass) if per_target else None
     missed = jnp.sum(missed, axis=2) if per_target else missed
     error = jnp.sum(missed, axis=0) / jnp.sum(mass)
     fold_error = missed / jnp.where(mass > 0, mass, jnp.nan)[:, None]
 
     fitted = spectrum(whole, eps, bias=bias)
-    weight = jax.lax.map(lambda g: matmul(fitted.v, g[:, None] * fitted.z), gains(fitted))
+    map_of = lambda gain: matmul(fitted.v, gain[:, None] * fitted.z)
+    weight = jax.lax.map(map_of, gains(fitted, ridges))
     best = where_least(error if by_target is None else by_target)
     if by_target is None:
         chosen = weight[best]
@@ -222,17 +231,21 @@ def _path(dtype, folds, ridges, *, bias, per_target) -> RidgePath:
     )
 
 
-def _from_moments(dtype, x, y, weights, place, real, ridges, **options) -> RidgePath:
-    return _path(dtype, gather_groups(dtype, x, y, weights, place, real), ridges, **options)
+def _factor(dtype, x, y, weights) -> PairFactor:
+    return pair_factor(*widen((x, y, weights), dtype))
 
 
-def _from_factors(dtype, x, y, weights, place, real, ridges, **options) -> RidgePath:
-    factor = lambda dtype, x, y, w: pair_factor(*widen((x, y, w), dtype))
-    folds = gather_groups(dtype, x, y, weights, place, real, factor)
-    return _path(dtype, folds, ridges, **options)
+def _of_folds(summarise):
+    def kernel(dtype, x, y, weights, place, real, ridges, *, mesh, **options) -> RidgePath:
+        folds = gather_groups(dtype, x, y, weights, place, real, summarise, mesh)
+        return _path(dtype, folds, ridges, mesh=mesh, **options)
+
+    return kernel
 
 
-_options = ("bias", "per_target")
+_options = "bias", "per_target", "mesh"
 _mean_eigenvalue = in_float64(_mean_eigenvalue_kernel, static=("bias",))
 _solve_path = in_float64(_path, static=_options)
-_fit_path = in_float64(_from_moments, without=_from_factors, static=_options)
+_fit_path = in_float64(
+    _of_folds(batch_moments), without=_of_folds(_factor), static=_options
+)

@@ -53,6 +53,38 @@ def sweep():
         np.testing.assert_allclose(ours.values[kind], alone.values[kind], 2e-3, 1e-2)
 
 
+def draws():
+    """Of TAR: counts, hence the same; of more draws than the devices divide."""
+    who = np.arange(90) // 3
+    genuine, valid = jfm.label_pairs(who)
+    scores = np.where(genuine, 0.5, 0) + r.normal(size=(2, 90, 90)).round(1)
+    pairs = jfm.identity_pairs(who[:, None], who[None], valid=valid)
+    given = key, scores.astype(np.float32), pairs, (1e-1, 1e-2)
+    ours = jfm.tar_confidence(*given, replicates=50, mesh=mesh)
+    alone = jfm.tar_confidence(*given, replicates=50)
+    for name in ("tar", "lower", "upper", "replicates"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(alone, name))
+
+
+def folds():
+    """Of a path: each device has its share of five or nine folds."""
+    of, weights = np.arange(1200) % 9, r.uniform(size=1200).astype(np.float32)
+    for path in (jfm.fit_ridge_path, jfm.fit_low_rank_path):
+        for given in ({}, {"folds": of, "weights": weights}):
+            close(path(x, y, mesh=mesh, **given), path(x, y, **given), 1e-5)
+        _, travelled = moved(lambda path=path: path(x, y, mesh=mesh))
+        assert travelled <= 8 * 5 * (20**2 + 8 * 20), travelled  # moments, and errors
+    moments = jfm.group_moments(x, y, of)
+    for solve in (jfm.solve_ridge_path, jfm.solve_low_rank_path):
+        close(solve(moments, mesh=mesh), solve(moments), 1e-5)
+    each = dict(per_target=True, ridges=[0.1, 10.0])
+    close(
+        jfm.fit_ridge_path(put(x), put(y), mesh=mesh, **each),
+        jfm.fit_ridge_path(x, y, **each),
+        1e-5,
+    )
+
+
 def batches():
     """Thousands of problems, stacked and cut by problem: no call needs to know."""
     problems = r.normal(size=(2, 16, 50, 6)).astype(np.float32)

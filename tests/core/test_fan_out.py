@@ -11,7 +11,7 @@ from jfacemap.core.fan_out import fan_out
 from ..processes import finish, start
 
 
-@pytest.mark.parametrize("part", ("bootstrap", "sweep", "batches"))
+@pytest.mark.parametrize("part", ("bootstrap", "sweep", "draws", "folds", "batches"))
 def test_eight_devices(part):
     code = "import tests.core.maps_on_devices as checks; getattr(checks, sys.argv[1])()"
     finish(start(code, part, devices=8))

@@ -1,9 +1,15 @@
 """Two processes, each with its own rows, find what one finds of all."""
 
+import threading
+import time
+
 import jax
 import numpy as np
+import pytest
 
 import jfacemap as jfm
+from jfacemap.core.wide import Wide
+from jfacemap.study.processes import merge_in_pairs
 
 from ..processes import finish_all, free_port, says, start
 
@@ -56,7 +62,16 @@ def test_maps_and_counts_are_those_of_one_process(tmp_path):
     tar = jfm.tar_of_counts(counts, fine, fars)
     np.savez(f"{sys.argv[3]}/found{me}", weight=maps[0, 1].weight, bias=maps[1, 0].bias,
              count=np.asarray(joint.count), svm=svm.weight, xy=np.asarray(streamed.xy),
-             tar=tar.tar, threshold=tar.threshold)
+             tar=tar.tar, threshold=tar.threshold,
+             sums=[np.asarray(v) for v in jax.tree.leaves(streamed.xx)])
+    # Of 64 bits each: on the host, and on devices.
+    assert counts.genuine.dtype == np.int64 and isinstance(counts.genuine, np.ndarray)
+    with jax.enable_x64(True):
+        wide = jfm.pair_moments(jnp.asarray(x[mine], "d"), jnp.asarray(y[mine], "d"))
+        wide = jfm.merge_processes(wide).xx.high
+        whole = jfm.pair_moments(jnp.asarray(x, "d"), jnp.asarray(y, "d")).xx.high
+    assert wide.dtype == np.float64 and isinstance(wide, jax.Array)
+    np.testing.assert_allclose(wide, whole, 1e-13, 1e-11)
     """
     finish_all(both(code, tmp_path))
     maps = jfm.fit_all_pairs(jfm.joint_moments([x, y]), "affine")
@@ -72,6 +87,8 @@ def test_maps_and_counts_are_those_of_one_process(tmp_path):
         np.testing.assert_allclose(found["svm"], svm, 1e-3, 1e-4)
         true = np.asarray(jfm.pair_moments(x, y).xy)
         np.testing.assert_allclose(found["xy"], true, 1e-11, 1e-11)
+        other = np.load(tmp_path / f"found{1 - me}.npz")
+        np.testing.assert_array_equal(found["sums"], other["sums"])
         np.testing.assert_array_equal(found["tar"], tar.tar)
         np.testing.assert_array_equal(found["threshold"], tar.threshold)
 
@@ -139,6 +156,50 @@ def test_of_one_process_it_is_the_summary_itself():
     moments = jfm.pair_moments(np.ones((3, 2), np.float32), np.ones((3, 1), np.float32))
     assert jfm.merge_processes(moments) is moments
     assert jax.process_count() == 1
+
+
+@pytest.mark.parametrize("of", (1, 2, 3, 5))
+def test_processes_merge_in_pairs_whoever_comes_first(of):
+    r = np.random.default_rng(of)
+    x, y = (r.normal(size=(40, d)).astype(np.float32) + 3 for d in (3, 2))
+    own = [jfm.pair_moments(x[me::of], y[me::of]) for me in range(of)]
+
+    def all_of_them(delays):
+        ready, box, sent = threading.Barrier(of), {}, []
+        found: list = [None] * of
+
+        def exchange(me, summary, pairs):
+            senders, receivers = (list(side) for side in zip(*pairs, strict=True))
+            assert len({*senders}) == len(senders) and len({*receivers}) == len(receivers)
+            sent.extend(pairs if me == 0 else ())
+            time.sleep(delays[me])
+            box[me] = summary
+            ready.wait(60)
+            came = {to: box[who] for who, to in pairs}.get(me)
+            ready.wait(60)
+            return came
+
+        def run(me):
+            each = lambda *given: exchange(me, *given)
+            found[me] = merge_in_pairs(own[me], me, of, each)
+
+        threads = [threading.Thread(target=run, args=(me,)) for me in range(of)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(sent) == 2 * (of - 1)  # each summary once up, the whole once down
+        return found
+
+    found = all_of_them(np.linspace(0, 0.02, of)) + all_of_them(np.linspace(0.02, 0, of))
+    for other in found:
+        for a, b in zip(jax.tree.leaves(found[0]), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+    true = jfm.pair_moments(x, y)
+    wide = lambda leaf: isinstance(leaf, Wide)
+    for a, b in zip(*(jax.tree.leaves(m, is_leaf=wide) for m in (found[0], true)),
+                    strict=True):  # fmt: skip
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), 1e-11, 1e-11)
 
 
 def test_who_is_left_alone_does_not_wait_forever():
