@@ -71,16 +71,15 @@ def run(config: Config) -> Results:
     random = moments(shuffle_within(config.seed, spaces, used), used, faces)
 
     picked = pick(config, spaces, faces, used)
-    ridge, dim, affine_ridge = picked
+    ridge, dim, affine_ridge, unit = picked
     rotation = jfm.fit_canonical(fitted)
     common, null = (
-        jfm.fit_canonical(m, "correlation", dim=dim, ridge=ridge * mean_energy(m))
+        jfm.fit_canonical(m, "correlation", dim=dim, ridge=ridge * unit)
         for m in (fitted, random)
     )
-    penalty = affine_ridge * mean_energy(fitted)
     pairwise = {
         "rotation": jfm.fit_all_pairs(fitted, "rotation"),
-        "affine, ridge": jfm.fit_all_pairs(fitted, "affine", ridge=penalty),
+        "affine, ridge": jfm.fit_all_pairs(fitted, "affine", ridge=affine_ridge * unit),
     }
     judge = Judge(faces, spaces, yale & ~used)
     rows = list(ways(judge, pairwise, {"rotation": rotation, "correlation": common}, held))
@@ -143,10 +142,12 @@ def moments(spaces, rows: np.ndarray, faces) -> jfm.JointMoments:
     return jfm.joint_moments(spaces, jnp.asarray(rows, jnp.float32), names=faces.names)
 
 
-def pick(config: Config, spaces, faces, used) -> tuple[float, int, float]:
-    """Ridge and width of the correlation space, and ridge of affine maps.
+def pick(config: Config, spaces, faces, used) -> tuple[float, int, float, float]:
+    """Ridge and width of the correlation space, ridge of affine maps, the ridges' unit.
 
-    By the mean residual on half of the fit people, of maps fitted on the other half.
+    By the mean residual on half of the fit people, of maps fitted on the other half. The
+    unit is of that half: a ridge is noise over signal, added to sums over rows, so that
+    more rows do not need a larger one.
     """
     people = np.random.default_rng(config.seed).permutation(np.unique(faces.label[used]))
     inner = used & np.isin(faces.label, people[::2])
@@ -163,7 +164,7 @@ def pick(config: Config, spaces, faces, used) -> tuple[float, int, float]:
         r: residual(jfm.fit_all_pairs(fitted, "affine", ridge=r * energy), held)
         for r in ridges
     }
-    return ridge, dim, min(affine, key=affine.__getitem__)
+    return ridge, dim, min(affine, key=affine.__getitem__), energy
 
 
 def widths(faces) -> list[int]:
@@ -279,7 +280,7 @@ def report(faces, rows, composed, space, fitted, held, common, null, picked) -> 
         "was fitted on. 1 - R²: share of the target's variance that is missed. Picked on "
         f"half of the fit people: width {picked[1]} of the correlation space, of "
         f"{sum(faces.dims)} at most; its ridge {picked[0]:g} and that of affine maps "
-        f"{picked[2]:g}, of the mean variance of a feature times the rows.\n"
+        f"{picked[2]:g}, of the mean variance of a feature times the rows of that half.\n"
     )
     table = Table(title="Where each network sits in the shared space (rotation)", **style)
     for name in ("network", "width", "not in the mean, fit", "not in the mean, others"):
