@@ -9,7 +9,7 @@ costs in verification.
 import dataclasses
 import pathlib
 import tempfile
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +53,8 @@ class Config:
     """Nearest neighbours."""
     nulls: int = 100
     """Random fields of each identity."""
+    null: Literal["permutation", "gaussian"] = "permutation"
+    """Its vectors dealt anew, or isotropic directions."""
     exact: int = 3
     """Identities whose exact derivatives are taken, of the first network."""
     keep: pathlib.Path | None = None
@@ -97,7 +99,7 @@ def run(config: Config) -> Results:
                 near = jfm.KNearest(tuple(scales))
                 found[name] = jfm.lattice_energies(
                     key, lattice.curves, lattice.files, neighbours=near,
-                    nulls=config.nulls, progress=progress,
+                    nulls=config.nulls, kind=config.null, progress=progress,
                     keep=kept(config, name, "nearest"),
                 )  # fmt: skip
             ball = jfm.RelativeBall(eps)

@@ -135,7 +135,10 @@ def train(config: Config, keys, name: str, mnist, size: int):
     rows = np.tile(np.arange(size - held), (config.seeds, 1))
     validation = np.tile(np.arange(size - held, size), (config.seeds, 1))
     path = config.keep and config.keep / f"{name.replace(' ', '_')}.npz"
-    about = f"{config.iterations} {config.levels} {config.seed} {config.seeds} {size}"
+    about = (
+        f"{config.iterations} {config.levels} {config.seed} {config.seeds} {size}, {name} "
+        f"{ranges.get(name, '')}, MNIST {mnist.digest[:8]}"
+    )
     state = None
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,14 @@ def test_energies_of_all_are_printed_and_written(lattice, capsys):
               == ("bob.npy", "age", "4")]  # fmt: skip
     assert float(row["energy"]) == pytest.approx(float(wanted), abs=1e-5)
     assert np.isfinite(float(row["z"]))
+    found = jfm.field_energy(p, v, neighbours=jfm.KNearest(4))
+    wanted = {"pooled": found.pooled, "neighbours": 4, "gravity": jfm.gravity(p, v).mean}
+    for name, value in wanted.items():
+        assert float(row[name]) == pytest.approx(float(value), abs=1e-5)
+    ok(capsys, "energy curves.csv bob.npy --k 2 4 --nulls 5 --null gaussian --json g.json")
+    of_random = json.loads(open("g.json").read())
+    z = [r["z"] for r in of_random["table"] if (r["attribute"], r["scale"]) == ("age", "4")]
+    assert of_random["null"] == "gaussian" and abs(z[0] - float(row["z"])) > 1e-6
 
 
 def test_balls_json_and_kept_results(lattice, capsys):
@@ -48,9 +56,9 @@ def test_balls_json_and_kept_results(lattice, capsys):
     assert found["scales"] == ["0.5", "1"] and found["include_self"]
     assert found["table"][0]["z"] is None
     ok(capsys, f"{line} --json e.json --force")
-    assert "computed in another way" in refused(
-        capsys, "energy curves.csv ann.npy --keep d --json f.json"
-    )
+    other = line.replace("0.5 1", "0.5 2")
+    for wrong in ("energy curves.csv ann.npy --keep d", other):
+        assert "another way (neighbours)" in refused(capsys, f"{wrong} --json f.json")
 
 
 def test_what_is_wrong_is_told_in_a_line(lattice, capsys):

@@ -7,6 +7,7 @@ There the point itself is a neighbour told by distance 0, and in float32 1 / d o
 distance that is rounding outweighs all others; here it is told by its index.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
@@ -90,16 +91,32 @@ def field_energy(
 
     Distances are found tile by tile in float64 where there is one; memory is that of the
     vectors and of a tile. Points that differ by less than 1e-7 of their length or so
-    coincide. Raises `ValueError` on shapes that do not match.
+    coincide. Of fewer than two points the energy is NaN. Raises `ValueError` on shapes
+    that do not match.
     """
     points, vectors = as_array(points), as_array(vectors)
     check_field(points, vectors, neighbours, metric)
     scale = None if scale is None else jnp.asarray(scale, jnp.float32)
-    flat = vectors.reshape(-1, *vectors.shape[-2:])
+    n, lead = points.shape[0], vectors.shape[:-2]
+    points, flat = flatten(points, vectors)
     (points, flat), shards = everywhere((points, flat))  # any point may be near any other
     given = points, flat, neighbours, scale
     found = _compiled(*given, metric=metric, shards=shards)
-    return reshape(found, vectors.shape[:-2], neighbours)
+    if not n:
+        none = found.per_point[:, :0]
+        found = dataclasses.replace(found, per_point=none, skipped=found.skipped - 1)
+    return reshape(found, lead, neighbours)
+
+
+def flatten(points, vectors):
+    """Attributes on one axis; for no points at all one that is not finite.
+
+    It is left out as any such point is: tiles take at least one row.
+    """
+    if not points.shape[0]:
+        lone = lambda x: jnp.full((*x.shape[:-2], 1, x.shape[-1]), jnp.nan, x.dtype)
+        points, vectors = lone(points), lone(vectors)
+    return points, vectors.reshape(-1, *vectors.shape[-2:])
 
 
 def check_field(points, vectors, neighbours, metric) -> None:

@@ -11,6 +11,7 @@ import functools as ft
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Shaped
 
 from ..core.linalg import matmul
@@ -64,7 +65,11 @@ def inter_entropy(
 
     - `attributes`, `identity`, `weights`: as in `intra_entropy`.
     - `bandwidth`: standard deviation of the kernel, traced. The paper's figures used 0.05.
+
+    Raises `ValueError` for a bandwidth that is not above 0, where its value is known.
     """
+    if not isinstance(bandwidth, Tracer) and not bandwidth > 0:
+        raise ValueError(f"The bandwidth of a density is above 0; got {bandwidth}.")
     read = _read(attributes, identity, weights)
     return _inter(*read, jnp.asarray(bandwidth, jnp.float32))
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from ..core.linalg import matmul
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
-from .energy import check_field
+from .energy import check_field, flatten
 from .neighbours import KNearest
 from .tiles import check_metric, check_points, directions, Metric, prepare
 
@@ -33,9 +33,9 @@ def gravity(points: Float[Numeric, "n d"], vectors: Float[Numeric, "*a n d"]) ->
             f"Points are {points.shape[-1]} wide and vectors {vectors.shape[-1]}: gravity "
             "takes both of one space."
         )
-    found = _gravity(points, vectors.reshape(-1, *vectors.shape[-2:]))
-    lead = vectors.shape[:-2]
-    return Gravity(found.mean.reshape(lead), found.skipped.reshape(lead))
+    lead, lone = vectors.shape[:-2], int(not points.shape[0])
+    found = _gravity(*flatten(points, vectors))
+    return Gravity(found.mean.reshape(lead), (found.skipped - lone).reshape(lead))
 
 
 def _mean_pull(dtype, points, vectors) -> Gravity:

@@ -113,7 +113,8 @@ def attribute_ks(
     - `exclude_same`: leave distances between two images of one identity out; the paper
       kept them, which matters where people are few.
 
-    Raises `ValueError` on shapes that do not match, or values that are no sign.
+    Raises `ValueError` on shapes that do not match, values that are no sign, or without
+    an attribute.
     """
     check_metric(metric)
     embeddings = as_array(embeddings)
@@ -121,6 +122,8 @@ def attribute_ks(
     signs = np.asarray(as_signs(attributes))
     if len(signs) != len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings, {len(signs)} rows of attributes.")
+    if not signs.shape[1]:
+        raise ValueError("attribute_ks takes one attribute or more; got none.")
     if cap < 2 or draws < 1 or permutations < 0:
         raise ValueError(
             "attribute_ks takes cap of 2 or more, draws of 1 or more and permutations of 0 "

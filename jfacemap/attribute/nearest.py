@@ -23,6 +23,24 @@ def nearest(x, alive, live, k: int, metric: Metric) -> Edges:
     then taken exactly. Where a point left out may be nearer than the k-th, as among many
     that coincide, all distances are taken again in float64.
     """
+    if metric == "cosine":
+        return _nearest(x, alive, live, k, metric)
+    x, unit = _measured(x)
+    edges = _nearest(x, alive, live, k, metric)
+    return Edges(edges.index, edges.found, edges.reach * unit)
+
+
+def _measured(x):
+    """Points in units of a power of two, their size, of which float32 has all squares."""
+    largest = jnp.max(jnp.abs(x))
+    _, exponent = jnp.frexp(largest)
+    most = jnp.finfo(x.dtype).maxexp - 8
+    exponent = jnp.clip(exponent, -most, most)
+    one = jnp.ones((), x.dtype)
+    return x * jnp.ldexp(one, -exponent), jnp.ldexp(one, exponent)
+
+
+def _nearest(x, alive, live, k: int, metric: Metric) -> Edges:
     if x.dtype != jnp.float64 or x.shape[0] < many or k + spare + 1 >= x.shape[0]:
         return _by_all(x, alive, live, k, metric)
     found, safe = _by_candidates(x, alive, live, k, metric)

@@ -4,6 +4,8 @@ A neighbourhood never holds the point itself, which is told by its index: a poin
 distance zero is another point.
 """
 
+import operator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,13 +19,27 @@ slack = 1e-6
 """A distance that exceeds a radius by less than this part of it counts as within."""
 
 
+def _whole(k) -> int | tuple[int, ...]:
+    """A whole number, or several, of Python or NumPy."""
+    try:
+        return operator.index(k)
+    except TypeError:
+        pass
+    try:
+        return tuple(operator.index(each) for each in k)
+    except TypeError as error:
+        raise ValueError(
+            f"KNearest takes a whole number k, or a tuple of them; got {k!r}."
+        ) from error
+
+
 class KNearest(eqx.Module):
     """The `k` nearest other points; of equally near ones that of the lowest index.
 
     All others where they are fewer. Several k, as a tuple, share one search.
     """
 
-    k: int | tuple[int, ...] = eqx.field(static=True, default=10)
+    k: int | tuple[int, ...] = eqx.field(static=True, default=10, converter=_whole)
 
     def __check_init__(self):
         if not self.sizes or min(self.sizes) < 1:

@@ -16,6 +16,7 @@ from .energy import (
     field_energy,
     FieldEnergy,
     find_edges,
+    flatten,
     means,
     ready,
     sums,
@@ -94,7 +95,7 @@ def field_null(
         raise ValueError(f"A null takes at least one random field; got {repeats}.")
     options = {"neighbours": neighbours, "metric": metric}
     found = field_energy(points, vectors, scale=scale, **options)
-    flat = vectors.reshape(-1, *vectors.shape[-2:])
+    points, flat = flatten(points, vectors)
     seeds = jax.random.key_data(jax.random.split(key, repeats))
     (points, flat), shards = everywhere((points, flat))
     given = seeds, points, flat, neighbours, found.scale

@@ -8,8 +8,10 @@ all point the same way, 1 if at random, above if against each other.
 
 Shown are medians over identities. Coverage is the part of the points that have neighbours,
 displacement the length of the vectors over the mean distance of points. With --nulls,
-z compares with the same vectors dealt anew among the points; it only describes, as points
-of one identity are not independent.
+z compares with the same vectors dealt anew among the points (--null gaussian: with random
+directions); it only describes, as points of one identity are not independent. The files
+hold more: how many neighbours a point has on average, the energy pooled over points, and
+gravity, the mean cosine of the vectors with the way to the middle of the points.
 
 examples:
   jfacemap energy df_param_step.csv ann.npy bob.npy
@@ -61,6 +63,8 @@ class Options:
     """Distance of the points."""
     nulls: int = 0
     """Random fields to compare with, of each identity."""
+    null: Literal["permutation", "gaussian"] = "permutation"
+    """The identity's own vectors dealt anew, or directions drawn isotropically."""
     seed: int = 0
     """Seed of the random fields."""
     keep: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
@@ -95,6 +99,7 @@ def run(c: Options) -> None:
             neighbours=neighbours,
             metric=c.metric,
             nulls=c.nulls,
+            kind=c.null,
             keep=c.keep,
             progress=progress,
         )
@@ -128,20 +133,18 @@ def _scales(c: Options) -> list[str]:
 def _rows(c: Options, found: LatticeEnergies):
     scales = _scales(c)
     shape = *found.displacement.shape, len(scales)
-    energy, coverage, z, p = (
-        np.asarray(x, np.float64).reshape(shape)
-        for x in (found.energy, found.coverage, found.z, found.p)
-    )
+    names = "energy", "pooled", "coverage", "neighbours", "z", "p"
+    of_scales = {
+        name: np.asarray(getattr(found, name), np.float64).reshape(shape) for name in names
+    }
     for i, a, s in np.ndindex(shape):
         yield {
             "identity": found.identities[i],
             "attribute": found.names[a],
             "scale": scales[s],
-            "energy": float(energy[i, a, s]),
-            "coverage": float(coverage[i, a, s]),
+            **{name: float(values[i, a, s]) for name, values in of_scales.items()},
             "displacement": float(found.displacement[i, a]),
-            "z": float(z[i, a, s]),
-            "p": float(p[i, a, s]),
+            "gravity": float(found.gravity[i, a]),
             "skipped": int(found.skipped[i, a]),
         }
 
@@ -156,6 +159,7 @@ def _gather(c: Options, found: LatticeEnergies, rows) -> dict:
         "metric": c.metric,
         "include_self": c.include_self,
         "nulls": c.nulls,
+        "null": c.null,
         "seed": c.seed,
         "version": importlib.metadata.version("jfacemap"),
         "alignment": found.alignment.tolist(),

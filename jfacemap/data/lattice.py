@@ -65,11 +65,18 @@ class Lattice(eqx.Module):
         return JoinedFields(rows, np.asarray(embeddings[rows]), vectors, present)
 
     def _check(self, embeddings) -> None:
-        if embeddings.ndim != 2 or len(embeddings) < self.size:
-            raise ValueError(
-                f"The lattice names rows up to {self.size - 1}; the embeddings are "
-                f"{embeddings.shape}: are they of this lattice?"
-            )
+        if embeddings.ndim != 2:
+            raise ValueError(f"Embeddings are (N, d); got {embeddings.shape}.")
+        for name, ids, rows in zip(self.names, self.ids, self.curves, strict=True):
+            outside = (rows < 0) | (rows >= len(embeddings))
+            if outside.any():
+                first, step = np.argwhere(outside)[0]
+                raise ValueError(
+                    f"Curve {str(ids[first])!r} of attribute {name!r} has row "
+                    f"{rows[first, step]} at step {step}, and the lattice rows up to "
+                    f"{self.size - 1}; the embeddings are {embeddings.shape}: are they of "
+                    "this lattice?"
+                )
 
 
 class JoinedFields(eqx.Module):

@@ -6,6 +6,7 @@ is the epoch of the least parameter-free loss on people who are not trained on.
 """
 
 import dataclasses
+import functools as ft
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from ..core.linalg import unit
-from ..data.arrays import new_file
 from ..data.image_edits import Edit, render
 from ..data.preprocess import Preprocess
 from ..fit.margin import (
@@ -28,6 +28,8 @@ from ..fit.margin import (
     NormStatistics,
     validation_loss,
 )
+from .embed_network import digest
+from .finetune_checkpoint import describe, load, save
 from .image_model import ImageModel
 
 
@@ -58,7 +60,8 @@ class FinetuneHistory(eqx.Module):
     @property
     def best(self) -> int:
         """The epoch that was kept; 0 is the network as it came."""
-        return int(np.argmin(self.validation))
+        known = np.where(np.isnan(self.validation), np.inf, self.validation)
+        return int(np.argmin(known))
 
 
 class _State(eqx.Module):
@@ -97,11 +100,13 @@ def finetune(
     - `edit`: the attribute; variations lie between half of and all of its range.
     - `validation`: images and identities of other people; the first image of each is
       fixed, and all people are used at once.
-    - `checkpoint`: a file that is written after each epoch and gone on from.
+    - `checkpoint`: a file that is written after each epoch and gone on from, to more
+      epochs too.
     - `progress`: called with the number of epochs done, and of all.
 
     Returns the network of the best epoch and the history. Raises `ValueError` for fewer
-    than two people on either side, or a function without weights.
+    than two people on either side, a function without weights, or a checkpoint that is
+    damaged, of another training, or of more epochs.
     """
     people, code = np.unique(identity, return_inverse=True)
     held, first = np.unique(validation[1], return_index=True)
@@ -123,11 +128,20 @@ def finetune(
     judge = eqx.filter_jit(_make_judge(forward, edit, settings.kind))
     fixed = jnp.asarray(validation[0][first], jnp.float32)
     embed = eqx.filter_jit(forward)
-    if checkpoint is not None and Path(checkpoint).exists():
-        like = _start(trainable, embed, images, code, size, optimiser, settings, shape=True)
-        state = eqx.tree_deserialise_leaves(checkpoint, like)
+    start = ft.partial(_start, trainable, embed, images, code, size, optimiser)
+    state, about = None, {}
+    if checkpoint is not None:
+        about = {
+            **describe(settings, edit, preprocess, fn),
+            "key": np.asarray(jax.random.key_data(key)).tolist(),
+            "images": digest((images, validation[0][first])),
+            "identity": digest(code),
+        }
+        state = load(checkpoint, about, lambda epochs: start(epochs, shape=True))
+    if state is not None:
+        state = _lengthen(state, settings.epochs, checkpoint)
     else:
-        state = _start(trainable, embed, images, code, size, optimiser, settings)
+        state = start(settings.epochs)
         loss = judge(state.weights, fixed)
         state = dataclasses.replace(state, validation=state.validation.at[0].set(loss))
     for epoch in range(int(state.epoch), settings.epochs):
@@ -143,7 +157,7 @@ def finetune(
             state, loss = step(state, jnp.asarray(images[rows], jnp.float32), who, reach)
             total += float(loss) / steps
         loss = judge(state.weights, fixed)
-        better = bool(loss < jnp.min(state.validation[: epoch + 1]))
+        better = bool(loss < jnp.nanmin(state.validation))
         state = dataclasses.replace(
             state,
             best=state.weights if better else state.best,
@@ -152,8 +166,7 @@ def finetune(
             epoch=jnp.int32(epoch + 1),
         )
         if checkpoint is not None:
-            with new_file(checkpoint) as temporary:
-                eqx.tree_serialise_leaves(temporary, state)
+            save(checkpoint, about, settings.epochs, state)
         progress(epoch + 1, settings.epochs)
     history = FinetuneHistory(np.asarray(state.training), np.asarray(state.validation))
     return eqx.combine(state.best, rest), history
@@ -233,8 +246,25 @@ def _optimiser(settings: FinetuneSettings):
     )
 
 
+def _lengthen(state: _State, epochs: int, path) -> _State:
+    """A state of another number of epochs as one of so many."""
+    done = int(state.epoch)
+    if done > epochs:
+        raise ValueError(
+            f"{path} has {done} epochs, and {epochs} are asked for: ask for as many or "
+            "more, give another file, or remove it."
+        )
+    return dataclasses.replace(
+        state,
+        training=jnp.zeros(epochs).at[:done].set(state.training[:done]),
+        validation=jnp.full(epochs + 1, jnp.inf)
+        .at[: done + 1]
+        .set(state.validation[: done + 1]),
+    )
+
+
 def _start(
-    trainable, embed, images, code, size, optimiser, settings, shape=False
+    trainable, embed, images, code, size, optimiser, epochs: int, shape=False
 ) -> _State:
     """The state before the first epoch: centres are people's mean embeddings."""
 
@@ -249,8 +279,8 @@ def _start(
         return _State(
             weights=trainable, centres=unit(centres),
             optimiser=optimiser.init((trainable, unit(centres))), statistics=statistics,
-            best=trainable, training=jnp.zeros(settings.epochs),
-            validation=jnp.full(settings.epochs + 1, jnp.inf), epoch=jnp.int32(0),
+            best=trainable, training=jnp.zeros(epochs),
+            validation=jnp.full(epochs + 1, jnp.inf), epoch=jnp.int32(0),
         )  # fmt: skip
 
     return eqx.filter_eval_shape(make) if shape else make()

@@ -16,6 +16,11 @@ import numpy as np
 from ..data.arrays import InputError
 
 
+def file_name(name: str) -> str:
+    """A name as that of a file: letters, digits, `-`, `_` and `.` stay as they are."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
 class Kept:
     """A folder of named pieces, each some arrays by name.
 

@@ -1,6 +1,5 @@
 """The energies of every attribute of a lattice, one identity after the other."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +12,11 @@ from jaxtyping import Float, Int, Key
 from ..attribute.energy import field_energy
 from ..attribute.fields import field_alignment, gravity
 from ..attribute.neighbours import KNearest, Neighbours
-from ..attribute.nulls import field_null
+from ..attribute.nulls import field_null, Kind
 from ..attribute.tiles import Metric
-from ..data.arrays import InputError, new_file, read_array
-from ..data.lattice import Lattice
+from ..data.arrays import InputError, read_array
+from ..data.lattice import JoinedFields, Lattice
+from .lattice_kept import describe, read_kept, widened, write_kept
 
 
 fields = "energy", "pooled", "coverage", "neighbours", "displacement", "skipped", "gravity"
@@ -29,7 +29,8 @@ class LatticeEnergies(eqx.Module):
     `energy`, `pooled`, `coverage`, `neighbours (I, A, *s)`, `displacement`, `skipped` as in
     `FieldEnergy`; `gravity (I, A)`; `null_mean`, `null_deviation (I, A, *s)` of random
     fields, NaN if none were drawn, and `p (I, A, *s)` how often they were as coherent;
-    `alignment (I, A, A)` between attributes on shared base points.
+    `alignment (I, A, A)` between attributes on shared base points. Each attribute's mean
+    distance of points and barycentre are of its own base points alone.
     """
 
     identities: tuple[str, ...] = eqx.field(static=True)
@@ -61,6 +62,7 @@ def lattice_energies(
     neighbours: Neighbours = KNearest(10),  # noqa: B008  frozen
     metric: Metric = "cosine",
     nulls: int = 0,
+    kind: Kind = "permutation",
     keep: str | Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LatticeEnergies:
@@ -71,29 +73,30 @@ def lattice_energies(
     - `lattice`: the curves, as of `jfm.data.read_lattice`, alike for all identities.
     - `files`: by identity, its `.npy` (or another spec of `read_array`) of rows (N, d).
       One is in memory, and the next is read meanwhile.
-    - `neighbours`, `metric`: as in `field_energy`; `nulls`: random fields of each.
+    - `neighbours`, `metric`: as in `field_energy`; `nulls`: random fields of each, of the
+      `kind` as in `field_null`.
     - `keep`: a folder for what is found of each identity; called again with it, those are
-      not computed again. Raises `InputError` if they were computed in another way.
+      not computed again. Raises `InputError` if they were computed in another way, of
+      other curves or of other rows.
     - `progress`: called with the number of identities done, and of all.
+
+    Raises `ValueError` without an identity.
     """
-    how = json.dumps({"neighbours": str(neighbours), "metric": metric, "nulls": nulls,
-                      "names": lattice.names, "size": lattice.size,
-                      "key": np.asarray(jax.random.key_data(key)).tolist()})  # fmt: skip
+    if not files:
+        raise ValueError("lattice_energies takes the file of one identity or more.")
+    how = describe(key, lattice, neighbours, metric, nulls, kind)
     if keep is not None:
         Path(keep).mkdir(parents=True, exist_ok=True)
-    found, todo = {}, []
-    for name in files:
-        old = _read(keep, name, how)
-        found[name] = old
-        if old is None:
-            todo.append(name)
+    old = {name: read_kept(keep, name, how, spec) for name, spec in files.items()}
+    found = {name: each for name, each in old.items() if each is not None}
+    todo = {name: spec for name, spec in files.items() if name not in found}
     done = len(files) - len(todo)
-    for name, rows in _ahead({name: files[name] for name in todo}):
-        found[name] = _one(key, lattice, rows, neighbours, metric, nulls)
-        _write(keep, name, how, found[name])
+    for name, rows in _ahead(todo):
+        found[name] = _one(key, lattice, rows, neighbours, metric, nulls, kind)
+        write_kept(keep, name, how, rows, found[name])
         done += 1
         progress(done, len(files))
-    stack = lambda field: np.stack([each[field] for each in found.values()])
+    stack = lambda field: np.stack([found[name][field] for name in files])
     return LatticeEnergies(
         identities=tuple(files),
         names=lattice.names,
@@ -118,29 +121,42 @@ def _load(spec: str) -> np.ndarray:
     rows = np.array(read_array(spec))  # read now, not when first used
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(f"{spec} holds {rows.dtype}{list(rows.shape)}, not rows (N, d).")
-    return rows if rows.dtype == np.float64 else rows.astype(np.float32, copy=False)
+    return widened(rows)
 
 
-def _one(key, lattice: Lattice, rows, neighbours, metric, nulls) -> dict[str, np.ndarray]:
+def _one(key, lattice, rows, neighbours, metric, nulls, kind) -> dict[str, np.ndarray]:
     """All that is kept of one identity."""
     joined = _joined(lattice, rows)
-    if joined is not None:
-        parts = [_fields(key, joined.points, joined.vectors, neighbours, metric, nulls)]
-        alignment = field_alignment(joined.vectors, joined.present).energy
-    else:
-        parts = []
-        for name in lattice.names:
-            points, vectors = lattice.field(name, rows)
-            parts.append(_fields(key, points, vectors[None], neighbours, metric, nulls))
+    parts: list[dict[str, np.ndarray]] = [{} for _ in lattice.names]
+    for which, points, vectors in _shared(lattice, rows, joined):
+        of_all = _fields(key, points, vectors, neighbours, metric, nulls, kind)
+        for i, a in enumerate(which):
+            parts[a] = {field: values[i] for field, values in of_all.items()}
+    if joined is None:
         alignment = np.full((len(lattice.names),) * 2, np.nan)
-    whole = {f: np.concatenate([part[f] for part in parts]) for f in parts[0]}
-    if joined is not None:
-        # Absent is not skipped: an attribute without a curve there has nothing to skip.
-        whole["skipped"] = whole["skipped"] - (~joined.present).sum(axis=1)
+    else:
+        alignment = field_alignment(joined.vectors, joined.present).energy
+    whole = {f: np.stack([part[f] for part in parts]) for f in parts[0]}
     return whole | {"alignment": np.asarray(alignment, np.float64)}
 
 
-def _joined(lattice: Lattice, rows):
+def _shared(lattice: Lattice, rows, joined: JoinedFields | None):
+    """Attributes, their base points and fields `(_, C, d)`: together where points are one.
+
+    Never on points of others: an attribute's energies would depend on who is beside it.
+    """
+    if joined is None:
+        for a, name in enumerate(lattice.names):
+            points, vectors = lattice.field(name, rows)
+            yield [a], points, vectors[None]
+        return
+    masks, group = np.unique(joined.present, axis=0, return_inverse=True)
+    for g, mask in enumerate(masks):
+        which = np.flatnonzero(group.reshape(-1) == g)
+        yield which, joined.points[mask], joined.vectors[which][:, mask]
+
+
+def _joined(lattice: Lattice, rows) -> JoinedFields | None:
     """All fields on one list of points, if most attributes have most of them."""
     bases = [curve[:, 1] for curve in lattice.curves]
     union = np.unique(np.concatenate(bases))
@@ -151,10 +167,10 @@ def _joined(lattice: Lattice, rows):
     return lattice.joined(rows)
 
 
-def _fields(key, points, vectors, neighbours, metric, nulls) -> dict[str, np.ndarray]:
+def _fields(key, points, vectors, neighbours, metric, nulls, kind) -> dict[str, np.ndarray]:
     options = {"neighbours": neighbours, "metric": metric}
     if nulls:
-        null = field_null(key, points, vectors, repeats=nulls, **options)
+        null = field_null(key, points, vectors, kind=kind, repeats=nulls, **options)
         found = null.found
         random = np.asarray(null.null, np.float64)
         mean, deviation = random.mean(axis=0), random.std(axis=0, ddof=1)
@@ -165,26 +181,3 @@ def _fields(key, points, vectors, neighbours, metric, nulls) -> dict[str, np.nda
     pull = np.asarray(gravity(points, vectors).mean)
     kept = {f: np.asarray(getattr(found, f)) for f in fields if f != "gravity"}
     return kept | {"gravity": pull, "null_mean": mean, "null_deviation": deviation, "p": p}
-
-
-def _path(keep, name: str) -> Path:
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-    return Path(keep) / f"{safe}.npz"
-
-
-def _read(keep, name: str, how: str) -> dict[str, np.ndarray] | None:
-    if keep is None or not _path(keep, name).exists():
-        return None
-    with np.load(_path(keep, name)) as file:
-        if str(file["how"]) != how:
-            raise InputError(
-                f"{_path(keep, name)} was computed in another way: give another folder, or "
-                "remove it."
-            )
-        return {f: file[f] for f in file.files if f != "how"}
-
-
-def _write(keep, name: str, how: str, found) -> None:
-    if keep is not None:
-        with new_file(_path(keep, name)) as temporary, temporary.open("wb") as file:
-            np.savez(file, how=np.array(how), **found)

@@ -15,6 +15,7 @@ from ..data.lattice import Lattice, write_lattice
 from ..data.preprocess import Preprocess
 from .embed_network import digest
 from .image_model import ImageModel
+from .kept import file_name
 from .lattice_images import colour, embed_edited, LatticePlan, plan_lattice
 
 
@@ -59,7 +60,7 @@ def make_lattice(
     - `progress`: called with the number of identities done, and of all.
 
     Called again it goes on after an interruption. Raises `InputError` if the folder holds
-    a lattice that was made in another way.
+    a lattice that was made in another way, or two people's files had one name.
     """
     images = colour(np.asarray(images))
     if len(images) != len(np.asarray(identity)):
@@ -67,13 +68,12 @@ def make_lattice(
     plan = plan_lattice(key, identity, edits, images=images_each, settings=settings)
     network = ImageModel(model, preprocess)
     folder = Path(folder)
+    files = _files(folder, plan.people)
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, plan, network, model, images)
     embed = embed_edited(network, edits)
     which, amounts = plan.nodes()
-    files = {}
     for i, person in enumerate(plan.people):
-        files[person] = folder / f"{_file_name(person)}.npy"
         if not files[person].exists():
             own = images[plan.rows[i]]
             rows = [
@@ -123,5 +123,16 @@ def _claim(folder: Path, plan: LatticePlan, network: ImageModel, model, images) 
         temporary.write_text(json.dumps(how, indent=2) + "\n")
 
 
-def _file_name(person: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in person)
+def _files(folder: Path, people: tuple[str, ...]) -> dict[str, Path]:
+    """Where the rows of each person go."""
+    owner = {}
+    for person in people:
+        name = file_name(person)
+        # Some file systems do not tell a from A.
+        other = owner.setdefault(name.lower(), person)
+        if other != person:
+            raise InputError(
+                f"{other!r} and {person!r} would both be written to {name}.npy: name "
+                "people so that letters, digits, '-', '_' and '.' tell them apart."
+            )
+    return {person: folder / f"{file_name(person)}.npy" for person in people}

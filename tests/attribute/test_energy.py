@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -104,6 +105,19 @@ def test_candidates_in_float32_are_ranked_in_float64(repeats, monkeypatch):
     check(found, p, v, jfm.KNearest(5), "cosine", atol=1e-3)
 
 
+def test_candidates_do_not_depend_on_the_unit(monkeypatch):
+    """Of points whose squares float32 does not have."""
+    factor = 2.0**66
+    monkeypatch.setattr(nearest, "many", 100)
+    p, v = rows(9, n=121)
+    energy = lambda p: jfm.field_energy(
+        p, v, neighbours=jfm.KNearest(5), metric="euclidean"
+    )
+    found, wanted = energy(p * np.float32(factor)), energy(p)
+    np.testing.assert_allclose(found.energy, wanted.energy, atol=1e-6)
+    np.testing.assert_allclose(found.scale, wanted.scale * factor, rtol=1e-6)
+
+
 e1, e2 = np.eye(2, dtype=np.float32)
 line = np.stack([np.arange(10), np.zeros(10)], 1).astype(np.float32)
 alternating = e1 * (-1.0) ** np.arange(10, dtype=np.float32)[:, None]
@@ -175,6 +189,20 @@ def test_few_points():
         assert (np.asarray(alone.coverage) == 0).all() and alone.skipped == 9
     p, v = rows(6, n=1, d=2, duplicates=False)
     assert np.isnan(jfm.field_energy(p, v).energy).all()
+
+
+@pytest.mark.parametrize("neighbours", (jfm.KNearest((1, 2)), jfm.AllPairs()), ids=str)
+def test_no_points_have_no_energy(neighbours):
+    p, v = np.zeros((0, 3), np.float32), np.zeros((2, 0, 3), np.float32)
+    s = (2,) if isinstance(neighbours, jfm.KNearest) else ()
+    found = jfm.field_energy(p, v, neighbours=neighbours)
+    assert np.isnan(found.energy).all() and found.energy.shape == (2, *s)
+    assert found.per_point.shape == (2, 0, *s)
+    np.testing.assert_array_equal(found.skipped, [0, 0])
+    null = jfm.field_null(jax.random.key(0), p, v, neighbours=neighbours, repeats=2)
+    assert np.isnan(null.null).all() and null.null.shape == (2, 2, *s)
+    pull = jfm.gravity(p, v)
+    assert np.isnan(pull.mean).all() and not np.asarray(pull.skipped).any()
 
 
 @each_case
@@ -300,3 +328,12 @@ def test_bad_input_is_refused(unchecked_types):
         jfm.field_energy(p, v, neighbours=10)
     with pytest.raises(ValueError, match="k of at least 1"):
         jfm.KNearest(0)
+    for k in (2.5, (1, 2.5), None, "5"):
+        with pytest.raises(ValueError, match="a whole number k, or a tuple"):
+            jfm.KNearest(k)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    assert jfm.KNearest(np.int64(5)) == jfm.KNearest(5)
+    several = jfm.KNearest(np.array([1, 3]))
+    assert several == jfm.KNearest((1, 3)) and several.sizes == (1, 3)

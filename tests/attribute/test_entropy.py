@@ -100,5 +100,8 @@ def test_bad_input_is_refused(unchecked_types):
         jfm.intra_entropy(a, who[1:])
     with pytest.raises(ValueError, match="one an identity"):
         jfm.intra_entropy(a, who, weights=np.ones(3, np.float32))
+    for width in (0.0, -0.1, np.float32(np.nan)):
+        with pytest.raises(ValueError, match="bandwidth of a density is above 0"):
+            jfm.inter_entropy(a, who, bandwidth=width)
     with pytest.raises(ValueError, match=r"\(n, A\)"):
         jfm.intra_entropy(a[:, 0], who)

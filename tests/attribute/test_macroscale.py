@@ -234,6 +234,8 @@ def test_bad_input_is_refused(unchecked_types):
         jfm.attribute_ks(key, x, a[1:], who, metric="cosine")
     with pytest.raises(ValueError, match="'cosine' or 'euclidean'"):
         jfm.attribute_ks(key, x, a, who, metric="angle")
+    with pytest.raises(ValueError, match="one attribute or more; got none"):
+        jfm.attribute_ks(key, x, a[:, :0], who, metric="cosine")
     with pytest.raises(ValueError, match="cap of 2 or more"):
         jfm.attribute_ks(key, x, a, who, metric="cosine", cap=1)
     with pytest.raises(ValueError, match="key is a JAX key"):

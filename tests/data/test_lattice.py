@@ -40,6 +40,12 @@ def test_fields_and_their_join(tmp_path):
     np.testing.assert_array_equal(shared, [[2, 1], [1, 1]])
     with pytest.raises(ValueError, match="rows up to 7"):
         lattice.field("a", e[:7])
+    for few, fault in ((7, "Curve '0' of attribute 'b' has row 7 at step 2"),
+                       (4, "Curve '1' of attribute 'a' has row 4 at step 1")):  # fmt: skip
+        with pytest.raises(ValueError, match=fault):
+            lattice.joined(e[:few])
+    with pytest.raises(ValueError, match=r"are \(N, d\)"):
+        lattice.field("a", e[0])
     with pytest.raises(ValueError, match="no attribute 'c'"):
         lattice.field("c", e)
 

@@ -1,12 +1,15 @@
 """What the experiments on attributes measure and split, on made-up faces."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import finetune_attributes, orl_attributes
+from experiments import finetune_attributes, lenet_attributes, orl_attributes
 from experiments.face_edits import find_networks, random_network
+from jfacemap import network
 
 
 def faces(n=6, seed=0):
@@ -78,3 +81,36 @@ def test_the_substitute_is_the_same_each_time_and_can_learn():
 def test_an_unknown_network_is_named():
     with pytest.raises(ValueError, match="No network 'arcface' is known"):
         find_networks(None, ("arcface",))
+
+
+def test_published_settings_of_fine_tuning_are_all_told():
+    told = finetune_attributes.published
+    for fact in ("1 + 8 x 2", "margin .5", "rate 1e-3", "m .4, h .333, s 64, t .01",
+                 "rate 10;", '"Adam" and "momentum .9"'):  # fmt: skip
+        assert fact in told
+
+
+def test_a_kept_lenet_is_of_one_mnist(tmp_path, monkeypatch):
+    """Other images of the same shape and settings are another training."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (60, 28, 28)), np.arange(60) % 10
+    of = lambda digest: types.SimpleNamespace(
+        train_images=images.astype(np.uint8), train_labels=labels, digest=digest * 64
+    )
+    config = lenet_attributes.Config(keep=tmp_path, seeds=1, iterations=1)
+    trained = types.SimpleNamespace(weights=None)
+
+    def train(*arguments, save, **options):
+        keys = jax.random.split(jax.random.key(0), 1)
+        save(network.start_training(keys, network.CaffeSolver()))
+        return trained
+
+    monkeypatch.setattr(lenet_attributes.network, "train", train)
+    keys = jax.random.split(jax.random.key(0), 1)
+    run = lambda digest: lenet_attributes.train(
+        config, keys, lenet_attributes.none, of(digest), 60
+    )
+    run("a")
+    run("a")
+    with pytest.raises(ValueError, match="of another training"):
+        run("b")

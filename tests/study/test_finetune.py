@@ -1,3 +1,5 @@
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -74,6 +76,53 @@ def test_it_goes_on_from_a_checkpoint_as_if_never_stopped(tmp_path):
     resumed, history = jfm.finetune(*arguments, **options)
     np.testing.assert_allclose(resumed.first, whole.first, atol=1e-6)
     assert np.isfinite(history.validation).all()
+
+
+def test_a_checkpoint_is_of_one_training(tmp_path):
+    path = tmp_path / "state.eqx"
+    fn, _ = tune("arcface", path, epochs=2)
+    again, _ = tune("arcface", path, epochs=2)
+    np.testing.assert_array_equal(again.first, fn.first)
+    arguments = dict(
+        key=key, fn=network(), preprocess=plain, images=faces(12)[0], identity=faces(12)[1],
+        edit=edits["light"], validation=faces(6, 100),
+    )  # fmt: skip
+    settings = jfm.FinetuneSettings("arcface", 2, people=6, rate=1e-2, centre_rate=1e-2)
+    others = {
+        "edit": {"edit": edits["brightness"]},
+        "key": {"key": jax.random.key(1)},
+        "images": {"images": faces(12, 1)[0]},
+        "identity": {"identity": np.repeat(np.arange(12), 3)[::-1]},
+        "weights": {"fn": network(1)},
+        "rate": {"settings": dataclasses.replace(settings, rate=1e-3)},
+    }
+    for what, change in others.items():
+        with pytest.raises(ValueError, match=rf"another training \({what}\)"):
+            jfm.finetune(**{**arguments, "settings": settings, **change}, checkpoint=path)
+    with pytest.raises(ValueError, match="has 2 epochs, and 1 are asked for"):
+        tune("arcface", path, epochs=1)
+    whole = path.read_bytes()
+    for damaged in (b"", b"\x93NUMPY", b"[1]\n", whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"or damaged .*: remove it") as error:
+            tune("arcface", path, epochs=2)
+        assert "\n" not in str(error.value)
+
+
+def test_more_epochs_go_on_from_fewer(tmp_path):
+    whole, history = tune("arcface", epochs=4)
+    tune("arcface", tmp_path / "state.eqx", epochs=2)
+    longer, after = tune("arcface", tmp_path / "state.eqx", epochs=4)
+    np.testing.assert_allclose(longer.first, whole.first, atol=1e-6)
+    np.testing.assert_allclose(after.training, history.training, rtol=1e-5)
+    np.testing.assert_allclose(after.validation, history.validation, rtol=1e-5)
+
+
+def test_a_loss_that_is_not_a_number_is_not_the_best():
+    best = lambda *v: jfm.FinetuneHistory(np.zeros(len(v) - 1), np.array(v)).best
+    nan = np.nan
+    assert best(3.0, nan, 1.0, nan) == 2
+    assert best(nan, 2.0) == 1 and best(nan, nan) == 0
 
 
 def test_variations_span_the_range():

@@ -107,8 +107,73 @@ def test_energies_stream_and_are_kept(made, tmp_path):
     )
     assert len(seen) == 3
     np.testing.assert_array_equal(again.energy, found.energy)
-    with pytest.raises(InputError, match="computed in another way"):
+    with pytest.raises(InputError, match=r"another way \(neighbours, nulls\)"):
         jfm.lattice_energies(key, lattice, made.files, keep=tmp_path / "kept")
+
+
+def test_kept_energies_are_of_these_radii_rows_and_curves(made, tmp_path):
+    lattice = made.plan.lattice
+    rows = np.load(made.files["ann"])
+    np.save(tmp_path / "x.npy", rows)
+
+    def energies(radius=0.5, lattice=lattice, names=("a b",), **options):
+        files = dict.fromkeys(names, tmp_path / "x.npy")
+        ball = jfm.RelativeBall(np.float32([radius, 1]))
+        options = {"neighbours": ball, "keep": tmp_path / "kept", **options}
+        return jfm.lattice_energies(key, lattice, files, **options)
+
+    first = energies()
+    np.testing.assert_array_equal(energies().energy, first.energy)
+    with pytest.raises(InputError, match=r"\(neighbours\)"):
+        energies(0.6)
+    turned = jfm.data.Lattice(
+        lattice.names, tuple(c[::-1, ::-1] for c in lattice.curves), lattice.ids
+    )
+    with pytest.raises(InputError, match=r"\(curves\)"):
+        energies(lattice=turned)
+    other = rows[::-1] + np.float32(1)
+    np.save(tmp_path / "x.npy", other)
+    with pytest.raises(InputError, match=r"\(rows\)"):
+        energies()
+    # A name that is spelt alike in a file name is another identity.
+    both = energies(names=("a_b",))
+    assert not np.allclose(both.energy, first.energy)
+
+
+def test_either_null_is_drawn(made):
+    files = {"ann": made.files["ann"]}
+    near = {"neighbours": jfm.KNearest(3), "nulls": 5}
+    dealt, drawn = (
+        jfm.lattice_energies(key, made.plan.lattice, files, kind=kind, **near)
+        for kind in ("permutation", "gaussian")
+    )
+    p, v = made.plan.lattice.field("light", np.load(made.files["ann"]))
+    null = jfm.field_null(
+        key, p, v, repeats=5, kind="permutation", neighbours=jfm.KNearest(3)
+    )
+    at = dealt.names.index("light")
+    np.testing.assert_allclose(dealt.null_mean[0, at], null.null.mean(), atol=1e-5)
+    assert not np.allclose(drawn.null_mean, dealt.null_mean)
+
+
+def test_an_attribute_does_not_depend_on_those_beside_it(made, tmp_path):
+    """Base points that another attribute has alone do not move the mean distance."""
+    lattice = made.plan.lattice
+    rows = np.load(made.files["ann"]).copy()
+    rows[lattice.curves[0][-1, 1]] *= -5  # far off, and a base point of one attribute
+    np.save(tmp_path / "x.npy", rows)
+    short = tuple(c if a == 0 else c[:-1] for a, c in enumerate(lattice.curves))
+    ids = tuple(np.arange(len(c)) for c in short)
+    beside = jfm.data.Lattice(lattice.names, short, ids)
+    alone = jfm.data.Lattice(lattice.names[1:], short[1:], ids[1:])
+    of = lambda lattice: jfm.lattice_energies(
+        key, lattice, {"x": tmp_path / "x.npy"}, neighbours=jfm.RelativeBall(0.8), nulls=3
+    )
+    together, apart = of(beside), of(alone)
+    for field in ("energy", "displacement", "gravity", "null_mean", "coverage"):
+        ours, wanted = (getattr(x, field) for x in (together, apart))
+        np.testing.assert_allclose(ours[:, 1:], wanted, atol=1e-5, err_msg=field)
+    assert not together.skipped.any() and np.isfinite(together.alignment).all()
 
 
 def test_attributes_that_share_few_points_are_taken_apart(made):
@@ -151,5 +216,11 @@ def test_bad_input_is_refused(unchecked_types, tmp_path):
         jfm.plan_lattice(key, who, {})
     with pytest.raises(ValueError, match="9 images, 8 identities"):
         jfm.make_lattice(key, images, who[1:], network, chosen, tmp_path)
+    twins = np.array(["a b", "a_b", "c"] * 3)
+    with pytest.raises(InputError, match=r"'a b' and 'a_b' would both .* a_b\.npy"):
+        jfm.make_lattice(key, images, twins, network, chosen, tmp_path / "twins")
+    assert not (tmp_path / "twins").exists()
+    with pytest.raises(ValueError, match="file of one identity or more"):
+        jfm.lattice_energies(key, jfm.plan_lattice(key, who, chosen).lattice, {})
     with pytest.raises(ValueError, match="images are"):
         jfm.make_lattice(key, images[0], who, network, chosen, tmp_path)
