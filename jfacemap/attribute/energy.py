@@ -91,8 +91,9 @@ def field_energy(
 
     Distances are found tile by tile in float64 where there is one; memory is that of the
     vectors and of a tile. Points that differ by less than 1e-7 of their length or so
-    coincide. Of fewer than two points the energy is NaN. Raises `ValueError` on shapes
-    that do not match.
+    coincide; without float64 those nearer than some thousandths of it, and energies of
+    points as near as that are rough. Of fewer than two points the energy is NaN. Raises
+    `ValueError` on shapes that do not match.
     """
     points, vectors = as_array(points), as_array(vectors)
     check_field(points, vectors, neighbours, metric)
