@@ -90,7 +90,8 @@ def draw_maps(r: Report, kind: str) -> PageFigure:
         low, high = ranks_of(r)
         caption += (
             f" Ranks, {low} to {high}, were chosen pair by pair by the error on people "
-            "left out, not by TAR: where rows are few a tiny rank errs least and verifies badly."
+            "left out, not by TAR: where rows are few a tiny rank errs least and verifies "
+            "badly."
         )
     name = f"maps-{kind.replace(' ', '-')}"
     return _grids(name, caption, tables, titles, r, ("source", "target"), bold=True)

@@ -281,9 +281,9 @@ def list_agreement(r: Report) -> PageTable:
     caption = (
         f"Errors at FAR {r.settings.fars[0]:g}. Ratio: joint errors over those of "
         "independent models, of pairs of images counted both ways. Fused: mean of two "
-        "models' scores, z-normalised by impostors among the people fitted on; gain: less the better of the two, with "
-        "its 95 % interval. Over pairs of models the gain's rank correlation with that "
-        f"of impostor scores is {told(fusion.correlation)}, with the ratio of false "
+        "models' scores, z-normalised by impostors among the people fitted on; gain: less "
+        "the better of the two, with its 95 % interval. Over pairs of models the gain's "
+        f"rank correlation with that of impostor scores is {told(fusion.correlation)}, with the ratio of false "
         f"accepts {told(fusion.lift_correlation)}. All {len(r.names)} models fused: TAR "
         f"{fusion.all_models.tar[0, 0]:.3f}."
     )
