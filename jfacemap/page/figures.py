@@ -12,6 +12,7 @@ from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
 from .count import listed
 from .style import layout, mark, shades
+from .wide import on_wide, starred
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +159,7 @@ def draw_likeness(r: Report) -> PageFigure:
             | mark(0, lines=False)
         )
         told = r.likeness.correlation[name]
-        text = f"{name}" + ("" if np.isnan(told) else f": {told:+.2f}")
+        text = starred(r, name) + ("" if np.isnan(told) else f": {told:+.2f}")
         place = {"x": sum(domain) / 2, "y": height[1] + 0.005, "yanchor": "bottom"}
         notes.append(_note(text) | place)
     caption = (
@@ -170,6 +171,7 @@ def draw_likeness(r: Report) -> PageFigure:
         if len(labels) >= fewest_pairs
         else f"No rank correlation is told of fewer than {fewest_pairs} pairs."
     )
+    caption += on_wide(r)
     return PageFigure(
         "likeness", caption, data, layout(230 * rows, annotations=notes, **axes)
     )

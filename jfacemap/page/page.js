@@ -3,7 +3,7 @@ const drawn = [];
 for (const data of document.querySelectorAll("script.drawing")) {
   const place = document.getElementById(data.dataset.for);
   const [traces, layout] = JSON.parse(data.textContent);
-  Plotly.newPlot(place, traces, layout, { displaylogo: false, responsive: true });
+  Plotly.newPlot(place, traces, layout, { displaylogo: false, responsive: true, displayModeBar: "hover" });
   drawn.push(place);
 }
 

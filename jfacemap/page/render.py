@@ -56,6 +56,7 @@ def render(
         brief=in_brief(report),
         leakage=on_leakage(report, overlap),
         methods=write_methods(report),
+        left_out=_left_out(report),
         parts=name_people(report),
         calls=split_calls(report, len(report.data.parts) > 3),
         card=card,
@@ -78,7 +79,7 @@ def show(column: Sequence[Cell]) -> list[str]:
     """A column as it is read: three decimals, or two digits where all is less than 0.01."""
     known = [abs(cell) for cell in column if isinstance(cell, float)]
     plain = all(x in _rates for x in known)
-    form = ".2g" if plain or max(known, default=1) < 1e-2 else ",.3f"
+    form = ".2g" if plain or 0 < max(known, default=1) < 1e-2 else ",.3f"
     return [_one(cell, form) for cell in column]
 
 
@@ -94,6 +95,11 @@ def _one(cell: Cell, form: str) -> str:
 def exact(cell) -> str:
     """A cell as it is sorted: all digits of a number."""
     return "" if cell is None else cell if isinstance(cell, str) else repr(cell)
+
+
+def _left_out(report: Report) -> bool:
+    people = {name: n for name, (_, n) in report.data.parts.items()}
+    return people["fitted on"] + people["judged"] < people["all"]
 
 
 _rates = {10.0**-k for k in range(1, 7)}

@@ -11,8 +11,9 @@ from ..study.report.map_kinds import ridges
 from ..study.report.map_tables import mean_of
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
-from .count import count, images, listed, people
+from .count import count, images, people
 from .figures import ladder_pairs, pairs_of, ranks_of
+from .wide import on_wide, starred
 
 
 Cell = str | float | int | None
@@ -206,7 +207,7 @@ def list_likeness(r: Report) -> PageTable:
     mean = lambda table: known(pair_means(table).mean())
     pairs = len(pairs_of(r))
     rows: list[list[Cell]] = [
-        [_starred(r, name), mean(t), mean(like.random[name]), known(like.correlation[name])]
+        [starred(r, name), mean(t), mean(like.random[name]), known(like.correlation[name])]
         for name, t in like.index.items()
     ]
     caption = (
@@ -219,7 +220,7 @@ def list_likeness(r: Report) -> PageTable:
             if pairs < fewest_pairs
             else "."
         )
-        + _on_wide(r)
+        + on_wide(r)
     )
     header = "index", "mean", "rows at random", "rank correlation with TAR"
     return PageTable("likeness", caption, header, rows)
@@ -233,9 +234,9 @@ def list_likeness_pairs(r: Report) -> PageTable:
         [*pair, *(known(t[k]) for t in tables.values()), known(worth[k])]
         for k, pair in enumerate(pairs_of(r))
     ]
-    names = [_starred(r, name) for name in tables]
+    names = [starred(r, name) for name in tables]
     header = "model", "other", *names, "TAR, rotation, centred"
-    caption = "The indices, pair by pair." + _on_wide(r)
+    caption = "The indices, pair by pair." + on_wide(r)
     return PageTable("likeness-pairs", caption, header, rows, 2)
 
 
@@ -283,9 +284,9 @@ def list_agreement(r: Report) -> PageTable:
         "independent models, of pairs of images counted both ways. Fused: mean of two "
         "models' scores, z-normalised by impostors among the people fitted on; gain: less "
         "the better of the two, with its 95 % interval. Over pairs of models the gain's "
-        f"rank correlation with that of impostor scores is {told(fusion.correlation)}, with the ratio of false "
-        f"accepts {told(fusion.lift_correlation)}. All {len(r.names)} models fused: TAR "
-        f"{fusion.all_models.tar[0, 0]:.3f}."
+        f"rank correlation with that of impostor scores is {told(fusion.correlation)}, "
+        f"with the ratio of false accepts {told(fusion.lift_correlation)}. All "
+        f"{len(r.names)} models fused: TAR {fusion.all_models.tar[0, 0]:.3f}."
     )
     header = "model", "other", "impostor scores", "genuine scores", "joint FAR"
     header += ("if independent", "FA ratio", "FR ratio", "fused TAR", "gain", "from", "to")
@@ -335,26 +336,6 @@ def _ranks_chosen(r: Report, kind: str) -> str:
     ranks = ranks_of(r)
     told = f"{ranks[0]}" if ranks[0] == ranks[1] else f"{ranks[0]} to {ranks[1]}"
     return f" ({told}, chosen pair by pair by error, not by TAR: tiny ranks verify badly)"
-
-
-def _wide(r: Report) -> list[str]:
-    """Models whose centred rows, judged, are linearly independent for want of rows."""
-    rows = r.data.parts["judged"][0]
-    return [name for name, m in r.data.models.items() if m.width >= rows - 1]
-
-
-def _starred(r: Report, index: str) -> str:
-    return f"{index} *" if "CCA" in index and _wide(r) else index
-
-
-def _on_wide(r: Report) -> str:
-    wide = _wide(r)
-    if not wide:
-        return ""
-    return (
-        f" * {listed(wide)}: as wide as there are rows judged, or wider. There canonical "
-        "correlations are 1 whatever the rows hold, and say nothing."
-    )
 
 
 def name_people(r: Report) -> list[tuple[str, str]]:

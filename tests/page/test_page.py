@@ -207,6 +207,7 @@ def test_a_column_is_read_with_one_number_of_digits():
     )
     assert read(0.01, 0.1, 0.001) == "0.01 0.1 0.001"  # FARs
     assert read(0.0032, 1e-5, 0.00042) == "0.0032 1e-05 0.00042"
+    assert read(0.0, None) == "0.000 -"
     assert read(1234, None, "word") == "1,234 - word"
     assert read(-0.5, -4.7e-5) == "-0.500 0.000"
     assert exact(0.1 + 0.2) == "0.30000000000000004"
