@@ -387,6 +387,27 @@ look = """
 """
 
 
+hints = """
+(() => {
+  const places = [...document.querySelectorAll(".scroll")].filter((p) => p.offsetWidth);
+  const over = places.filter((p) => p.scrollWidth > p.clientWidth + 1);
+  const before = (p) => getComputedStyle(p, "::before").content;
+  const told = over.filter((p) => before(p).includes("scroll"));
+  const lie = places.filter((p) => p.classList.contains("wide") && !over.includes(p));
+  return [over.length, told.length, lie.length];
+})()
+"""
+on_paper = """
+(() => {
+  const bars = [...document.querySelectorAll(".modebar, .copy")];
+  const seen = bars.filter((b) => b.offsetWidth);
+  const over = [...document.querySelectorAll(".scroll")].filter(
+    (p) => p.scrollWidth > p.clientWidth + 1);
+  return [seen.length, over.length];
+})()
+"""
+
+
 @pytest.mark.skipif(not browser.found, reason="JFACEMAP_BROWSER names no Chromium")
 def test_a_browser_draws_sorts_and_complains_of_nothing(page, report, tmp_path):
     path = tmp_path / "report.html"
@@ -395,6 +416,16 @@ def test_a_browser_draws_sorts_and_complains_of_nothing(page, report, tmp_path):
         tab.open(path.as_uri())
         found = tab.run(look)
         printed = tab.call("Page.printToPDF")["data"]
+        size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+        tab.call("Emulation.setDeviceMetricsOverride", width=420, **size)
+        tab.run("new Promise((done) => setTimeout(done, 500))")
+        wide = tab.run(hints)
+        tab.call("Emulation.setDeviceMetricsOverride", width=718, **size)
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        tab.run("dispatchEvent(new Event('beforeprint'))")
+        paper = tab.run(on_paper)
+    assert wide[0] == wide[1] > 0 == wide[2]
+    assert paper == [0, 0]
     assert found["plots"] == found["shown"] == len(list(draw_all(report)))
     assert found["tables"] == found["sorted"] == len(list(list_all(report)))
     assert len(printed) > 1e5
