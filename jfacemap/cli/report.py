@@ -48,7 +48,7 @@ class Options:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE.html")]
     """The page."""
     names: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...")] = None
-    """Names of the models, in order; by default those of their files."""
+    """Names of the models, in order; by default those of their files, without endings."""
     datasets: Annotated[str | None, tyro.conf.arg(metavar="L")] = None
     """The collection each row is from: people of each are halved alike."""
     card: Annotated[Path | None, _file] = None
