@@ -169,7 +169,7 @@ def list_choices(r: Report) -> PageTable:
         f"{r.settings.folds} folds of the people fitted on, "
         "not by TAR: with few rows least squares of low rank predicts better and verifies "
         "worse. Ranks are offered from 4 on, in powers of two; a choice at an end may lie "
-        "beyond it."
+        "beyond it. The ladder has grids of its own, told there."
     )
     return PageTable("choices", caption, ("source", "target", *header), rows, 2)
 
