@@ -70,7 +70,9 @@ def summarise(results, halves, fars, config) -> None:
         cells = with_ends(value, draws)
         table.add_row(name, *cells, published.get(name, ""))
     console.print(table)
-    less = Table(title="Mapped less native, and the spread over refits", **style)
+    less = Table(
+        title="Mapped less native of the same spaces, and the spread over refits", **style
+    )
     less.add_column("map", no_wrap=True)
     for far in fars:
         less.add_column(f"FAR {far:g}", no_wrap=True)

@@ -42,10 +42,21 @@ def test_writes_the_page_of_what_was_given(folder, asked, capsys):
 
 def test_names_are_those_of_files(folder, asked, capsys):
     ok(capsys, line)
-    assert list(asked["embeddings"]) == ["a.npy", "faces.npz:b"]
+    assert list(asked["embeddings"]) == ["a", "faces:b"]
     code, _, err = run(capsys, line)
     assert code == 2 and "--force" in err
     ok(capsys, f"{line} --force")
+
+
+def test_names_of_files_that_differ_in_their_ending_keep_it(folder, asked, capsys):
+    np.savez("a.npz", np.load("a.npy"))
+    ok(capsys, line.replace("faces.npz:b", "a.npz"))
+    assert list(asked["embeddings"]) == ["a.npy", "a.npz"]
+
+
+def test_each_stage_is_a_line_where_nobody_watches(folder, asked, capsys):
+    code, _, err = run(capsys, line)
+    assert code == 0 and err.splitlines() == ["measuring", "writing the page"]
 
 
 faults = {

@@ -31,7 +31,10 @@ def counted(title: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def staged() -> Iterator[Callable[[str, int, int], None]]:
-    """The same of (stage, steps done, of how many), a bar for each stage."""
+    """The same of (stage, steps done, of how many), a bar for each stage.
+
+    A line for each as it begins where nobody watches, as in a log.
+    """
     quiet = not _err.is_terminal
     with Progress(console=_err, transient=True, disable=quiet) as bar:
         tasks = {}
@@ -39,6 +42,8 @@ def staged() -> Iterator[Callable[[str, int, int], None]]:
         def show(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
+                if quiet:
+                    _err.print(stage, markup=False, highlight=False, soft_wrap=True)
             bar.update(tasks[stage], completed=done, total=total)
 
         yield show

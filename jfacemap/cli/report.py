@@ -22,11 +22,12 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from ..data.arrays import InputError
+from ..data.arrays import InputError, split_spec
+from ..page.count import images, people
 from ..page.report import report
 from ..study.report.settings import quick, ReportSettings
 from .console import facts, staged
-from .files import check_file, check_output, Flag, short_name
+from .files import array_ends, check_file, check_output, Flag, short_name
 from .row_order import row_order
 
 
@@ -47,7 +48,7 @@ class Options:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE.html")]
     """The page."""
     names: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="NAME ...")] = None
-    """Names of the models, in order; by default those of their files."""
+    """Names of the models, in order; by default those of their files, without endings."""
     datasets: Annotated[str | None, tyro.conf.arg(metavar="L")] = None
     """The collection each row is from: people of each are halved alike."""
     card: Annotated[Path | None, _file] = None
@@ -102,7 +103,9 @@ def run(c: Options) -> None:
 def _names(c: Options) -> tuple[str, ...]:
     if c.names is None:
         short = tuple(map(short_name, c.models))
-        names = short if len(set(short)) == len(short) else c.models
+        bare = tuple(map(_bare, c.models))
+        distinct = (n for n in (bare, short) if len(set(n)) == len(n))
+        names = next(distinct, c.models)
     elif len(c.names) != len(c.models):
         raise InputError(f"{len(c.names)} --names for {len(c.models)} models.")
     else:
@@ -110,6 +113,13 @@ def _names(c: Options) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise InputError(f"Two models share a name: {', '.join(names)}.")
     return names
+
+
+def _bare(spec: str) -> str:
+    """A file's name without folders and ending; the key within it stays."""
+    path, key = split_spec(spec)
+    name = path.stem if path.suffix.lower() in (*array_ends, ".zarr") else path.name
+    return name if key is None else f"{name}:{key}"
 
 
 def _read_card(path: Path) -> str:
@@ -122,7 +132,7 @@ def _read_card(path: Path) -> str:
 
 def _show(c: Options, found) -> None:
     parts = found.data.parts
-    told = lambda name: "{:,} images of {:,} people".format(*parts[name])
+    told = lambda name: f"{images(parts[name][0])} of {people(parts[name][1])}"
     best, mean = found.ranking[0]
     facts(
         {

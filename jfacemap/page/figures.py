@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..study.report.likeness import pair_means
+from ..study.report.likeness import fewest_pairs, pair_means
 from ..study.report.map_tables import mean_of
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
+from .count import listed
 from .style import layout, mark, shades
+from .wide import on_wide, starred
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,29 +87,51 @@ def draw_maps(r: Report, kind: str) -> PageFigure:
         f"{kind}: TAR at FAR {r.settings.fars[0]:g}. Rows are source models, columns "
         "targets, the best native model at the bottom left; bold diagonal: native."
     )
+    if kind == "low rank":
+        low, high = ranks_of(r)
+        caption += (
+            f" Ranks, {low} to {high}, were chosen pair by pair by the error on people "
+            "left out, not by TAR: where rows are few a tiny rank errs least and verifies "
+            "badly."
+        )
     name = f"maps-{kind.replace(' ', '-')}"
-    return _grids(name, caption, tables, titles, r, bold=True)
+    return _grids(name, caption, tables, titles, r, ("source", "target"), bold=True)
 
 
 def draw_ladder(r: Report) -> PageFigure:
-    """Held-out error of families of maps, a line for each pair of models."""
-    data = []
+    """Held-out error of families of maps, a mark for each pair of models.
+
+    Families have no distance from one another, so no line joins them.
+    """
+    data, number, inside = [], len(r.ladders), []
+    families = next(iter(r.ladders.values())).families
     for k, ((source, target), ladder) in enumerate(r.ladders.items()):
-        rows = ladder.rows()
-        error = {"type": "data", "array": [row["error_se"] for row in rows]}
+        value, spread = (np.array([row[key] for row in ladder.rows()])
+                         for key in ("error", "error_se"))  # fmt: skip
+        below = np.minimum(spread, value / 2)  # the scale is one of ratios
+        inside += [*(value - below), *(value + spread)]
+        bars = {"type": "data", "symmetric": False, "thickness": 1}
+        bars |= {"array": plain(spread), "arrayminus": plain(below)}
+        shift = 0.6 * ((k + 0.5) / number - 0.5)
         data.append(
             {"type": "scatter", "name": f"{source} → {target}"}
-            | {"x": [*ladder.families], "y": [row["error"] for row in rows]}
-            | {"error_y": error | {"thickness": 1}}
-            | mark(k)
+            | {"x": [i + shift for i in range(len(families))], "y": plain(value)}
+            | {"text": [*families], "hoverinfo": "name+text+y", "error_y": bars}
+            | mark(k, lines=False)
         )
-    top = max(1.2, min(3.0, max(max(d["y"][1:]) for d in data)))
+    ends = np.log10([np.nanmin([1, *inside]), np.nanmax([1, *inside])])
     caption = (
         "The family ladder: share of the target's variance that maps leave unexplained "
-        "on people left out, ± a standard error over folds. 1 is what the target's "
-        "mean would do; values beyond the frame are in the table."
+        "on people left out, ± a standard error over folds, on a scale of ratios. 1 is "
+        f"what the target's mean would do. Pairs: {ladder_pairs(r)}."
     )
-    axes = {"yaxis": {"title": {"text": "error on people left out"}, "range": [0, top]}}
+    axes = {
+        "xaxis": {"tickvals": [*range(len(families))], "ticktext": [*families]}
+        | {"range": [-0.5, len(families) - 0.5], "showgrid": False},
+        "yaxis": {"title": {"text": "error on people left out"}, "type": "log"}
+        | {"range": [float(ends[0]) - 0.05, float(ends[1]) + 0.05]}
+        | {"tickvals": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]},
+    }
     return PageFigure("ladder", caption, data, layout(430, **axes))
 
 
@@ -135,14 +159,19 @@ def draw_likeness(r: Report) -> PageFigure:
             | mark(0, lines=False)
         )
         told = r.likeness.correlation[name]
-        text = f"{name}" + ("" if np.isnan(told) else f": {told:+.2f}")
+        text = starred(r, name) + ("" if np.isnan(told) else f": {told:+.2f}")
         place = {"x": sum(domain) / 2, "y": height[1] + 0.005, "yanchor": "bottom"}
         notes.append(_note(text) | place)
     caption = (
         f"Similarity indices (across) against TAR at FAR {r.settings.fars[0]:g} of "
         "rotations of centred spaces, mean of both ways (up); a point is a pair of "
-        "models. The number: Spearman's rank correlation."
+        "models. "
+    ) + (
+        "The number: Spearman's rank correlation."
+        if len(labels) >= fewest_pairs
+        else f"No rank correlation is told of fewer than {fewest_pairs} pairs."
     )
+    caption += on_wide(r)
     return PageFigure(
         "likeness", caption, data, layout(230 * rows, annotations=notes, **axes)
     )
@@ -187,7 +216,8 @@ def draw_agreement(r: Report) -> PageFigure:
         f"scores of impostor pairs. Right: false accepts at FAR {far:g} that both "
         "models make, over those of independent models: 1 is independence."
     )
-    return _grids("agreement", caption, tables, titles, r, bold=False, top=(1, None))
+    sides = "model", "other model"
+    return _grids("agreement", caption, tables, titles, r, sides, top=(1, None))
 
 
 def draw_fusion(r: Report) -> PageFigure:
@@ -228,7 +258,8 @@ def draw_attack(r: Report) -> PageFigure:
         for k, (name, y) in enumerate(lines.items())
     ]
     caption = (
-        "Whose embedding is this? Share of probes whose person is found first, mean over "
+        "Whose embedding is this? Share of the victims' probes whose person is found "
+        "first, mean over "
         "ordered pairs of models, by how many (image, embedding) pairs have leaked."
     )
     axes = {
@@ -256,6 +287,20 @@ def pairs_of(r: Report) -> list[tuple[str, str]]:
     return [(r.names[i], r.names[j]) for i in range(n) for j in range(i + 1, n)]
 
 
+def ladder_pairs(r: Report) -> str:
+    """Which pairs of models the ladder is climbed for, of how many."""
+    told = listed([f"{source} → {target}" for source, target in r.ladders])
+    of = len(r.names) * (len(r.names) - 1)
+    return f"{told}, {len(r.ladders)} of {of}, each model a source once and a target once"
+
+
+def ranks_of(r: Report) -> tuple[int, int]:
+    """Least and most of the ranks chosen for pairs of two models."""
+    off = ~np.eye(len(r.names), dtype=bool)
+    ranks = [r.chosen[n][off] for n in r.chosen if n.startswith("low rank")]
+    return int(np.min(ranks)), int(np.max(ranks))
+
+
 def plain(values) -> list:
     """Numbers as a list, NaN as None: JSON has none."""
     return [None if np.isnan(v) else float(v) for v in np.asarray(values, float)]
@@ -270,7 +315,9 @@ def _axis(given: dict[str, Any]) -> dict[str, Any]:
     return layout(0)["xaxis"] | given
 
 
-def _grids(name, caption, tables, titles, r: Report, *, bold, top=(1, 1)) -> PageFigure:
+def _grids(
+    name, caption, tables, titles, r: Report, sides, *, bold=False, top=(1, 1)
+) -> PageFigure:
     """Tables `(source, target)` side by side, every cell with its number in it."""
     names, n = [r.names[i] for i in r.order], len(r.names)
     data, axes, notes = [], {}, []
@@ -290,11 +337,17 @@ def _grids(name, caption, tables, titles, r: Report, *, bold, top=(1, 1)) -> Pag
         left = 0.54 * k
         bare = {"showgrid": False, "ticks": "", "showline": False}
         axes[f"xaxis{end}"] = _axis(
-            bare | {"domain": [left, left + 0.46], "anchor": f"y{end}", "tickangle": -40}
+            bare
+            | {"domain": [left, left + 0.46], "anchor": f"y{end}", "tickangle": -40}
+            | {"title": {"text": sides[1], "standoff": 8}}
         )
-        axes[f"yaxis{end}"] = _axis(bare | {"anchor": f"x{end}", "showticklabels": not k})
+        axes[f"yaxis{end}"] = _axis(
+            bare
+            | {"anchor": f"x{end}", "showticklabels": not k}
+            | ({} if k else {"title": {"text": sides[0], "standoff": 8}})
+        )
         notes.append(_note(title) | {"x": left + 0.23, "y": 1.0, "yanchor": "bottom"})
-    size = 40 * n + 150
+    size = 40 * n + 180
     return PageFigure(name, caption, data, layout(size, annotations=notes, **axes))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
+from .count import people
 
 
 _special = {c: f"\\{c}" for c in "&%$#_{}"} | {
@@ -35,7 +36,8 @@ def write_summary(r: Report) -> str:
     far = r.settings.fars[0]
     caption = (
         f"Mean TAR at FAR {far:g} over ordered pairs of {len(r.names)} models, with 95 % "
-        f"intervals over {r.data.parts['judged'][1]} people the maps were not fitted on."
+        f"intervals over {people(r.data.parts['judged'][1])} the maps were not fitted on. "
+        "Less native: of the same spaces."
     )
     return _table("llrr", ["map", "spaces", "TAR", "less native"], rows, caption)
 

@@ -3,7 +3,7 @@ const drawn = [];
 for (const data of document.querySelectorAll("script.drawing")) {
   const place = document.getElementById(data.dataset.for);
   const [traces, layout] = JSON.parse(data.textContent);
-  Plotly.newPlot(place, traces, layout, { displaylogo: false, responsive: true });
+  Plotly.newPlot(place, traces, layout, { displaylogo: false, responsive: true, displayModeBar: "hover" });
   drawn.push(place);
 }
 
@@ -34,6 +34,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// A table wider than its place says so.
+const tell = () => {
+  for (const place of document.querySelectorAll(".scroll"))
+    place.classList.toggle("wide", place.scrollWidth > place.clientWidth + 1);
+};
+for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", tell);
+addEventListener("resize", tell);
+tell();
+
 for (const button of document.querySelectorAll(".copy")) {
   button.addEventListener("click", () => {
     const text = button.parentElement.querySelector("pre");
@@ -45,6 +54,6 @@ for (const button of document.querySelectorAll(".copy")) {
 }
 
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details:not(.latex)")) folded.open = true;
+  for (const folded of document.querySelectorAll("details:not(.latex, .parts)")) folded.open = true;
   for (const place of drawn) Plotly.Plots.resize(place);
 });

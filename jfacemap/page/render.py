@@ -3,15 +3,16 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.extras import need
 from ..study.report.whole import Report
+from .count import images, people
 from .figures import draw_all
 from .latex import write_all
-from .tables import list_all
-from .words import in_brief, on_leakage, write_methods
+from .tables import Cell, list_all, name_people, PageTable
+from .words import in_brief, on_leakage, split_calls, write_methods
 
 
 folder = Path(__file__).parent
@@ -42,7 +43,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": show, "exact": exact}
+    environment.filters |= {"exact": exact, "people": people, "images": images}
     library = need("plotly.offline", extra).get_plotlyjs()
     return environment.get_template("page.html").render(
         title=title,
@@ -50,10 +51,14 @@ def render(
         figures={f.name: f for f in draw_all(report)},
         drawings={f.name: _json([f.data, f.layout]) for f in draw_all(report)},
         tables={t.name: t for t in list_all(report)},
+        texts={t.name: read_cells(t) for t in list_all(report)},
         latex=list(write_all(report)),
         brief=in_brief(report),
         leakage=on_leakage(report, overlap),
         methods=write_methods(report),
+        left_out=_left_out(report),
+        parts=name_people(report),
+        calls=split_calls(report, len(report.data.parts) > 3),
         card=card,
         versions=_versions(),
         run=run,
@@ -64,18 +69,27 @@ def render(
     )
 
 
-def show(cell) -> str:
-    """A cell as it is read."""
+def read_cells(table: PageTable) -> list[list[str]]:
+    """The cells of a table as they are read: the numbers of a column alike."""
+    columns = [show(column) for column in zip(*table.rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def show(column: Sequence[Cell]) -> list[str]:
+    """A column as it is read: three decimals, or two digits where all is less than 0.01."""
+    known = [abs(cell) for cell in column if isinstance(cell, float)]
+    plain = all(x in _rates for x in known)
+    form = ".2g" if plain or 0 < max(known, default=1) < 1e-2 else ",.3f"
+    return [_one(cell, form) for cell in column]
+
+
+def _one(cell: Cell, form: str) -> str:
     if cell is None:
-        return ""
+        return "-"
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    if abs(cell) < 1e-2 or cell in _rates:
-        return f"{cell:.2g}"
-    whole = cell.is_integer() and abs(cell) > 1
-    return f"{cell:,.0f}" if whole else f"{cell:.3f}"
+    # No minus before a number that reads as zero.
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:z{form}}"
 
 
 def exact(cell) -> str:
@@ -83,7 +97,13 @@ def exact(cell) -> str:
     return "" if cell is None else cell if isinstance(cell, str) else repr(cell)
 
 
+def _left_out(report: Report) -> bool:
+    people = {name: n for name, (_, n) in report.data.parts.items()}
+    return people["fitted on"] + people["judged"] < people["all"]
+
+
 _rates = {10.0**-k for k in range(1, 7)}
+"""Round numbers, such as FARs are."""
 
 
 def _json(value) -> str:

@@ -1,15 +1,19 @@
 """The tables of a report, by name: rows of words and numbers."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
-from ..study.report.likeness import pair_means
+from ..study.report.likeness import fewest_pairs, pair_means
+from ..study.report.map_kinds import ridges
 from ..study.report.map_tables import mean_of
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
-from .figures import pairs_of
+from .count import count, images, people
+from .figures import ladder_pairs, pairs_of, ranks_of
+from .wide import on_wide, starred
 
 
 Cell = str | float | int | None
@@ -55,29 +59,38 @@ def tell_models(r: Report) -> PageTable:
 
 
 def list_native(r: Report) -> PageTable:
-    """Native TAR of each model at each FAR, with both intervals."""
+    """Native TAR of each model at each FAR, with its intervals, in both spaces."""
     spread, rows = r.native.spread, []
+    centred = r.maps[f"{kinds[0]}, {centrings[1]}"]
     assert spread is not None
+
+    def cell(table, i: int, k: int) -> tuple:
+        s = table.spread
+        return table.tar.tar[i, i, k], s.lower[i, i, k], s.upper[i, i, k]
+
     for i in r.order:
-        for k, far in enumerate(r.settings.fars):
-            ends = spread.lower[i, i, k], spread.upper[i, i, k]
+        for k, far in by_far(r):
             wilson = r.wilson.lower[i, k], r.wilson.upper[i, k]
-            tar = r.native.tar.tar[i, i, k]
-            rows.append([r.names[i], far, *map(known, (tar, *ends, *wilson))])
+            numbers = *cell(r.native, i, k), *wilson, *cell(centred, i, k)
+            rows.append([r.names[i], far, *map(known, numbers)])
     caption = (
         f"Native TAR. From, to: 95 % interval of {r.settings.replicates:,} draws of the "
-        f"{spread.n_identities} people judged. Wilson: 95 % interval adjusted for pairs "
+        f"{people(spread.n_identities)} judged. Wilson: 95 % interval adjusted for pairs "
         "that share people, the threshold as given; trust it over the bootstrap where "
-        "people are fewer than 30 or errors near 0."
+        "people are fewer than 30 or errors near 0. At a TAR of 0 or 1, where nothing "
+        "varies, Wilson's interval takes the number of people for that of trials: a model "
+        "without an error may have a worse bound than one with some. Centred: about each "
+        "model's mean over the people fitted on."
     )
     header = "model", "FAR", "TAR", "from", "to", "Wilson from", "Wilson to"
+    header += "centred TAR", "centred from", "centred to"
     return PageTable("native", caption, header, rows)
 
 
 def list_summary(r: Report) -> PageTable:
     """Mean TAR of every kind of map and of the controls, in falling order."""
     far, rows = r.settings.fars[0], []
-    others = [(k, f) for k, f in enumerate(r.settings.fars) if k]
+    others = [(k, f) for k, f in by_far(r) if k]
     for name, m in r.ranking:
         kind, centring = name.split(", ")
         first = (x[0] for x in (m.value, m.lower, m.upper, m.less, m.less_lower))
@@ -88,20 +101,22 @@ def list_summary(r: Report) -> PageTable:
             moved = [known(refits[:, 0].mean()), spread]
         rest = [known(m.value[k]) for k, _ in others]
         ends = map(known, (*first, m.less_upper[0]))
-        rows.append([kind, centring, *ends, *moved, *rest])
+        rows.append([kind + _ranks_chosen(r, kind), centring, *ends, *moved, *rest])
     for name, table in r.controls.items():
         kind, centring = name.split(", ")
         rows.append(_control(f"control: {kind}, pairs at random", centring, table.tar, r))
     name = "control: linear, each model to itself"
     rows.append(_control(name, centrings[0], r.self_map, r, diagonal=True))
-    header = "map", "spaces", f"TAR at {far:g}", "from", "to", "less native"
+    header = "map", "spaces", f"TAR at {far:g}", "from", "to", "less native, same spaces"
     header += ("less from", "less to", "refits", "refits sd")
     caption = (
         f"Mean TAR at FAR {far:g} over ordered pairs of models (native: over models). "
-        "From, to: 95 % interval over the people judged, maps as given; less native: "
-        "paired, in each draw. Refits: mean and standard deviation over "
-        f"{r.settings.refits} other halves of the people. Identity is a control too: no "
-        "map, other model."
+        "From, to: 95 % interval over the people judged, maps as given. Less native: "
+        "of the same spaces, native of centred ones for maps of these; its interval is "
+        "paired, in each draw. Maps whose intervals overlap are not told apart by their "
+        "order here. Refits: mean and standard deviation over "
+        f"{count(r.settings.refits, 'other half', 'other halves')} of the people. Identity "
+        "is a control too: no map, other model. -: not measured."
     )
     return PageTable(
         "summary", caption, (*header, *(f"TAR at {f:g}" for _, f in others)), rows, 2
@@ -117,8 +132,8 @@ def _control(name: str, centring: str, tar, r: Report, diagonal=False) -> list[C
 def list_maps(r: Report, kind: str) -> PageTable:
     """Every cell of a kind's tables, with the band that holds for all of them."""
     rows, n = [], len(r.names)
-    for i, j in np.ndindex(n, n):
-        for k, far in enumerate(r.settings.fars):
+    for i, j, (k, far) in itertools.product(range(n), range(n), by_far(r)):
+        if i != j:
             row: list[Cell] = [r.names[i], r.names[j], far]
             for centring in centrings:
                 table = r.maps[f"{kind}, {centring}"]
@@ -130,8 +145,8 @@ def list_maps(r: Report, kind: str) -> PageTable:
     caption = (
         f"{kind}: TAR of sources mapped into targets, first in spaces as they are, then "
         "in centred ones. The band, from and to, holds for all cells of its half of "
-        "this table at once (95 %); it may pass 0 and 1. Source and target alike: "
-        "native."
+        "this table and for native ones at once (95 %), and is cut off at 0 and 1. Native "
+        "TAR, of source and target alike, is in the table under Native TAR."
     )
     header = "source", "target", "FAR", "TAR", "from", "to"
     name = f"cells-{kind.replace(' ', '-')}"
@@ -143,34 +158,44 @@ def list_maps(r: Report, kind: str) -> PageTable:
 def list_choices(r: Report) -> PageTable:
     """Ridge and rank chosen for each pair of models."""
     rows, header = [], [*r.chosen]
+    whole = lambda name, cell: int(cell) if name.startswith("low rank") else known(cell)
     for i, j in np.ndindex(len(r.names), len(r.names)):
         if i != j:
-            cells = [known(table[i, j]) for table in r.chosen.values()]
+            cells = [whole(name, table[i, j]) for name, table in r.chosen.items()]
             rows.append([r.names[i], r.names[j], *cells])
     caption = (
-        f"Ridge (for each row of unit length) and rank chosen by the error on "
+        f"Ridge (for each row of unit length: the penalty over the number of rows; one of "
+        f"{len(ridges)}, {ridges[0]:g} to {ridges[-1]:g}) and rank chosen by the error on "
         f"{r.settings.folds} folds of the people fitted on, "
         "not by TAR: with few rows least squares of low rank predicts better and verifies "
         "worse. Ranks are offered from 4 on, in powers of two; a choice at an end may lie "
-        "beyond it."
+        "beyond it. The ladder has grids of its own, told there."
     )
     return PageTable("choices", caption, ("source", "target", *header), rows, 2)
 
 
 def list_ladder(r: Report) -> PageTable:
     """Errors of families of maps on people left out of the fit people."""
-    rows = []
+    rows, n = [], r.data.parts["fitted on"][0]
+    # A ladder's ridge stands beside a sum over rows, that of other tables beside a mean.
+    chosen_as = {"ridge": lambda c: c / n, "low rank": int}
     for (source, target), ladder in r.ladders.items():
         for row in ladder.rows():
             marks = [m for m in ("best", "supported") if row[m]]
             numbers = (row["error"], row["error_se"], row["cosine"])
-            chosen = row["chosen"]
-            rows.append([source, target, row["family"], ", ".join(marks), *numbers, chosen])
+            chosen, family = row["chosen"], row["family"]
+            if chosen is not None:
+                chosen = chosen_as[family](chosen)
+            rows.append([source, target, family, ", ".join(marks), *numbers, chosen])
     caption = (
         "Error: share of the target's variance left on people left out; its standard "
-        "error over folds; mean cosine of mapped and target rows. Chosen: rank or "
-        "ridge, among the folds left. Supported: the stiffest family not worse than "
-        "the best beyond noise."
+        "error over folds; mean cosine of mapped and target rows; spaces as they are. "
+        f"Climbed: {ladder_pairs(r)}. Chosen: the rank, or the ridge for each row of unit "
+        "length, that all folds together choose; each error is of a choice among the "
+        "folds left. Both are offered on grids other than those of the maps above: ranks "
+        "are powers of two from 1 to less than both widths, and 21 ridges are 1e-08 to "
+        "100 times the mean variance of a source's coordinates. Supported: the stiffest "
+        "family not worse than the best beyond noise."
     )
     header = "source", "target", "family", "verdict", "error", "se", "cosine", "chosen"
     return PageTable("ladder", caption, header, rows, 4)
@@ -180,15 +205,22 @@ def list_likeness(r: Report) -> PageTable:
     """Each index: its mean, that of rows at random, and what it foretells."""
     like = r.likeness
     mean = lambda table: known(pair_means(table).mean())
+    pairs = len(pairs_of(r))
     rows: list[list[Cell]] = [
-        [name, mean(table), mean(like.random[name]), known(like.correlation[name])]
-        for name, table in like.index.items()
+        [starred(r, name), mean(t), mean(like.random[name]), known(like.correlation[name])]
+        for name, t in like.index.items()
     ]
     caption = (
         "Similarity indices of the people judged, spaces as they are: mean over pairs of "
         "models, the same with rows at random (what few rows alone give), and Spearman's "
         f"correlation with the TAR at FAR {r.settings.fars[0]:g} of rotations of centred "
-        f"spaces over {len(pairs_of(r))} pairs of models."
+        f"spaces over {count(pairs, 'pair', 'pairs')} of models"
+        + (
+            f"; -: withheld, for fewer than {fewest_pairs}."
+            if pairs < fewest_pairs
+            else "."
+        )
+        + on_wide(r)
     )
     header = "index", "mean", "rows at random", "rank correlation with TAR"
     return PageTable("likeness", caption, header, rows)
@@ -202,8 +234,10 @@ def list_likeness_pairs(r: Report) -> PageTable:
         [*pair, *(known(t[k]) for t in tables.values()), known(worth[k])]
         for k, pair in enumerate(pairs_of(r))
     ]
-    header = "model", "other", *tables, "TAR, rotation, centred"
-    return PageTable("likeness-pairs", "The indices, pair by pair.", header, rows, 2)
+    names = [starred(r, name) for name in tables]
+    header = "model", "other", *names, "TAR, rotation, centred"
+    caption = "The indices, pair by pair." + on_wide(r)
+    return PageTable("likeness-pairs", caption, header, rows, 2)
 
 
 def list_sweep(r: Report) -> PageTable:
@@ -214,10 +248,10 @@ def list_sweep(r: Report) -> PageTable:
             for size, box in zip(swept.sizes, swept.boxes(kind), strict=True):
                 ends = np.quantile(box, [0.5, 0, 1])
                 rows.append([kind, centring, size, *map(known, ends)])
+    subsets = count(r.settings.repeats, "random subset", "random subsets")
     caption = (
         f"TAR at FAR {r.settings.fars[0]:g} of maps fitted on few rows: each pair of "
-        f"models is the mean of {r.settings.repeats} random subsets; median, least and "
-        "most over ordered pairs."
+        f"models is the mean of {subsets}; median, least and most over ordered pairs."
     )
     header = "map", "spaces", "rows fitted on", "median", "least", "most"
     return PageTable("sweep", caption, header, rows, 2)
@@ -242,15 +276,17 @@ def list_agreement(r: Report) -> PageTable:
             fusion.gain_upper[k, 0],
         )
         rows.append([r.names[i], r.names[j], *map(known, numbers)])
-    told = lambda x: "not defined" if np.isnan(x) else f"{x:+.2f}"
+    few = f"withheld (fewer than {fewest_pairs} pairs)"
+    missing = few if len(rows) < fewest_pairs else "not defined"
+    told = lambda x: missing if np.isnan(x) else f"{x:+.2f}"
     caption = (
         f"Errors at FAR {r.settings.fars[0]:g}. Ratio: joint errors over those of "
-        "independent models. Fused: mean of two models' scores, z-normalised by "
-        "impostors among the people fitted on; gain: less the better of the two, with "
-        "its 95 % interval. Over pairs of models the gain's rank correlation with that "
-        f"of impostor scores is {told(fusion.correlation)}, with the ratio of false "
-        f"accepts {told(fusion.lift_correlation)}. All {len(r.names)} models fused: TAR "
-        f"{fusion.all_models.tar[0, 0]:.3f}."
+        "independent models, of pairs of images counted both ways. Fused: mean of two "
+        "models' scores, z-normalised by impostors among the people fitted on; gain: less "
+        "the better of the two, with its 95 % interval. Over pairs of models the gain's "
+        f"rank correlation with that of impostor scores is {told(fusion.correlation)}, "
+        f"with the ratio of false accepts {told(fusion.lift_correlation)}. All "
+        f"{len(r.names)} models fused: TAR {fusion.all_models.tar[0, 0]:.3f}."
     )
     header = "model", "other", "impostor scores", "genuine scores", "joint FAR"
     header += ("if independent", "FA ratio", "FR ratio", "fused TAR", "gain", "from", "to")
@@ -273,14 +309,41 @@ def list_attack(r: Report) -> PageTable:
     rows.append(row("ceiling: own model", None, np.diagonal(attack.rank1[-1])))
     c = attack.counts
     caption = (
-        f"{c['leaked people']} people are leaked ({c['leaked images']:,} images). "
-        f"Others, {c['probe people']} people in {c['probe images']:,} images known by "
-        "their unknown embedding alone, are searched for in a gallery of other images "
-        f"of {c['gallery people']} people. Chance: {attack.chance:.3f}. Mean, least and "
-        "most over ordered pairs of models (the ceiling: over models)."
+        f"{people(c['leaked people'])}: leaked, in {images(c['leaked images'])}. "
+        f"{people(c['victims'])}: victims, searched for by {images(c['victim probes'])} "
+        "known by their unknown embedding alone; other images of them are in the gallery. "
+        f"{people(c['distractors'])}: distractors, in the gallery alone, which holds "
+        f"{images(c['gallery images'])} of {people(c['gallery people'])}. "
+        f"{people(c['strangers'])}: strangers, {images(c['stranger probes'])} of people "
+        "who are not in the gallery, for false positives; rank-1 leaves them out. Rank-1: "
+        f"share of the {images(c['victim probes'])} of victims whose person is found "
+        f"first. Chance: {attack.chance:.3f}. Mean, least and most over ordered pairs of "
+        "models (the ceiling: over models)."
     )
     header = "attack", "leaked pairs", "rank-1", "least", "most"
     return PageTable("attack", caption, header, rows)
+
+
+def by_far(r: Report) -> list[tuple[int, float]]:
+    """Places of the FARs in the report's tables, and FARs, the least first."""
+    return sorted(enumerate(r.settings.fars), key=lambda item: item[1])
+
+
+def _ranks_chosen(r: Report, kind: str) -> str:
+    """What a row of low rank is to be read with."""
+    if kind != "low rank":
+        return ""
+    ranks = ranks_of(r)
+    told = f"{ranks[0]}" if ranks[0] == ranks[1] else f"{ranks[0]} to {ranks[1]}"
+    return f" ({told}, chosen pair by pair by error, not by TAR: tiny ranks verify badly)"
+
+
+def name_people(r: Report) -> list[tuple[str, str]]:
+    """Each part's people by the labels given, in one line."""
+    lines = []
+    for part, labels in r.parts.people.items():
+        lines.append((f"{part}: {people(len(labels))}", ", ".join(map(str, labels))))
+    return lines
 
 
 def list_all(r: Report) -> Iterator[PageTable]:

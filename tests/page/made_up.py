@@ -13,6 +13,7 @@ from jfacemap.study.report.facts import DataFacts, ModelFacts
 from jfacemap.study.report.fusion import Fusion
 from jfacemap.study.report.likeness import Likeness
 from jfacemap.study.report.map_tables import MapTable, summary
+from jfacemap.study.report.parts import Parts
 from jfacemap.study.report.reidentify import Attack
 from jfacemap.study.report.settings import centrings, kinds, ReportSettings
 from jfacemap.study.report.whole import climbed, curve_fars, Report
@@ -21,7 +22,10 @@ from jfacemap.study.sweep import SubsetSweep
 
 names = "a", "b_2", "c & <i>d</i>"
 settings = ReportSettings(refits=2)
-parts = [f"{a} {b}" for a in ("leaked", "gallery", "probe") for b in ("people", "images")]
+counts = {f"{a} {b}": 12 for a in ("leaked", "gallery") for b in ("people", "images")}
+counts |= {"victims": 7, "victim probes": 21, "distractors": 5}
+counts |= {"strangers": 1, "stranger probes": 3}
+who = {"fitted on": np.array(["ann", "<b>bob</b>"]), "victims": np.array([11, 12])}
 
 
 def make_report(seed=0) -> Report:
@@ -60,7 +64,7 @@ def make_report(seed=0) -> Report:
                 for k in ("linear", "rotation") for c in centrings}  # fmt: skip
     families = len(climbed)
     ladder = lambda: Ladder(
-        rate(families, 4), rate(families, 4), (), {"ridge": 0.5}, climbed
+        rate(families, 4), rate(families, 4), (), {"ridge": 0.5, "low rank": 1.0}, climbed
     )
     index = {name: rate(n, n) for name in ("linear CKA", "RSA", "neighbours", "SVCCA")}
     swept = {k: rate(2, 2, n, n) for k in ("linear", "rotation")}
@@ -77,12 +81,16 @@ def make_report(seed=0) -> Report:
             2000,
             240000,
         ),
+        parts=Parts({"judged": np.arange(4)}, who),
         curve_fars=curve_fars,
         curve=np.where(np.arange(len(curve_fars)) < 2, np.nan, rate(n, len(curve_fars))),
         wilson=RateInterval(rate(n, q), rate(n, q), rate(n, q), rate(n, q)),
         maps=maps,
         summary=summary(maps),
-        chosen={f"{kind}, {centrings[0]}": rate(n, n) for kind in ("ridge", "low rank")},
+        chosen={
+            f"ridge, {centrings[0]}": rate(n, n),
+            f"low rank, {centrings[0]}": np.array([[0.0, 4, 8], [4, 0, 64], [4, 4, 0]]),
+        },
         controls=controls,
         self_map=accepts(rate(n, n, q)),
         refits={f"rotation, {c}": rate(2, q) for c in centrings},
@@ -103,6 +111,6 @@ def make_report(seed=0) -> Report:
             rate(n, n),
             rate(n, n),
             0.125,
-            {part: 12 for part in parts},
+            counts,
         ),
     )

@@ -4,14 +4,27 @@ import json
 import re
 from html.parser import HTMLParser
 
+import equinox as eqx
 import numpy as np
 import pytest
 
 from jfacemap.page import render as rendering
-from jfacemap.page.figures import draw_all, draw_maps
+from jfacemap.page.count import images, listed, people
+from jfacemap.page.figures import draw_all, draw_ladder, draw_likeness, draw_maps
 from jfacemap.page.latex import escape, write_maps, write_summary
 from jfacemap.page.render import exact, render, show
-from jfacemap.page.tables import list_all
+from jfacemap.page.tables import (
+    list_agreement,
+    list_all,
+    list_attack,
+    list_choices,
+    list_ladder,
+    list_likeness,
+    list_native,
+    list_summary,
+)
+from jfacemap.page.words import in_brief, on_leakage, split_calls, write_methods
+from jfacemap.study.report.map_tables import beats_both
 from jfacemap.study.report.settings import centrings, kinds
 
 from . import browser
@@ -146,7 +159,8 @@ def test_tables_hold_what_was_measured(read, report):
     for kind in kinds:
         rows = read.tables[f"table-cells-{kind.replace(' ', '-')}"][1:]
         at = {(a, b, float(far)): list(map(float, rest)) for a, b, far, *rest in rows}
-        for i, j in np.ndindex(3, 3):
+        assert len(at) == 6 * len(report.settings.fars)  # native is told once, elsewhere
+        for i, j in np.argwhere(~np.eye(3, dtype=bool)):
             for k, far in enumerate(report.settings.fars):
                 truth = []
                 for centring in centrings:
@@ -160,7 +174,8 @@ def test_tables_hold_what_was_measured(read, report):
 
 
 def test_the_summary_is_the_mean_of_the_tables(read, report):
-    rows = {(row[0], row[1]): row for row in read.tables["table-summary"][1:]}
+    rows = read.tables["table-summary"][1:]
+    rows = {(row[0].split(" (")[0], row[1]): row for row in rows}
     off = ~np.eye(3, dtype=bool)
     for name, table in report.maps.items():
         kind, centring = name.split(", ")
@@ -178,11 +193,148 @@ def test_the_summary_is_the_mean_of_the_tables(read, report):
     assert len(rows) == 2 + len(report.maps) + len(report.controls) + 1
 
 
-def test_cells_are_read_with_three_digits():
-    cells = [0.12345, 1.0, 0.01, 0.001, 0.00042, 100.0, 1234, None, "word", -0.5]
-    shown = "0.123 1.000 0.01 0.001 0.00042 100 1,234  word -0.500"
-    assert " ".join(map(show, cells)) == shown
+def test_the_native_that_is_taken_away_is_named(report):
+    assert list_summary(report).header[5] == "less native, same spaces"
+    assert "of the same spaces" in write_summary(report)
+    native = report.summary[f"native, {centrings[1]}"].value[0]
+    assert f"{native:.3f} in centred spaces" in in_brief(report)[0]
+
+
+def test_a_column_is_read_with_one_number_of_digits():
+    read = lambda *cells: " ".join(show(cells))
+    assert read(0.12345, 1.0, 0.01, 0.00042, 100.0, None) == (
+        "0.123 1.000 0.010 0.000 100.000 -"
+    )
+    assert read(0.01, 0.1, 0.001) == "0.01 0.1 0.001"  # FARs
+    assert read(0.0032, 1e-5, 0.00042) == "0.0032 1e-05 0.00042"
+    assert read(0.0, None) == "0.000 -"
+    assert read(1234, None, "word") == "1,234 - word"
+    assert read(-0.5, -4.7e-5) == "-0.500 0.000"
     assert exact(0.1 + 0.2) == "0.30000000000000004"
+
+
+def test_numbers_of_things_agree_with_their_words():
+    assert (people(1), people(1200), images(1)) == ("1 person", "1,200 people", "1 image")
+    assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_rates_are_listed_from_the_least(report):
+    rows = list_native(report).rows
+    assert [row[1] for row in rows[:3]] == sorted(report.settings.fars)
+    assert "0.001, 0.01 and 0.1" in write_methods(report)
+    header = list_summary(report).header
+    assert header[2] == "TAR at 0.01" and header[-2:] == ("TAR at 0.001", "TAR at 0.1")
+
+
+def test_native_is_told_in_both_spaces(report):
+    centred = report.maps[f"{kinds[0]}, {centrings[1]}"]
+    first = list_native(report).rows[1]
+    i, k = report.order[0], report.settings.fars.index(first[1])
+    assert first[0] == names[i]
+    assert first[2] == report.native.tar.tar[i, i, k]
+    tables = centred.tar.tar, centred.spread.lower, centred.spread.upper
+    assert first[7:] == [table[i, i, k] for table in tables]
+
+
+def test_ridges_are_told_for_each_row_and_ranks_whole(report):
+    for row in list_ladder(report).rows:
+        if row[2] == "ridge":
+            assert row[-1] == 0.5 / report.data.parts["fitted on"][0]
+        if row[2] == "low rank":
+            assert row[-1] == 1 and isinstance(row[-1], int)
+    ranks = [row[3] for row in list_choices(report).rows]
+    assert ranks == [4, 8, 4, 64, 4, 4] and all(isinstance(x, int) for x in ranks)
+
+
+def test_low_rank_tells_at_its_row_how_ranks_were_chosen(report):
+    (told,) = {row[0] for row in list_summary(report).rows if "low rank" in row[0]}
+    assert "4 to 64" in told and "not by TAR" in told
+
+
+def test_the_attack_tells_victims_distractors_and_strangers_apart(report):
+    caption = list_attack(report).caption
+    assert "7 people: victims, searched for by 21 images" in caption
+    assert "5 people: distractors" in caption
+    assert "1 person: strangers, 3 images" in caption
+    assert "share of the 21 images of victims" in caption
+
+
+def test_the_ladder_is_marks_inside_its_frame_and_names_its_pairs(report):
+    figure = draw_ladder(report)
+    low, high = figure.layout["yaxis"]["range"]
+    at = []
+    for trace in figure.data:
+        assert trace["mode"] == "markers" and "line" not in trace
+        y, bars = np.array(trace["y"]), trace["error_y"]
+        up, down = np.array(bars["array"]), np.array(bars["arrayminus"])
+        assert np.all(np.log10(y - down) >= low) and np.all(np.log10(y + up) <= high)
+        at.append(trace["x"])
+    assert len(np.unique(at)) == np.size(at)  # no mark upon another
+    for told in (figure.caption, list_ladder(report).caption):
+        assert "a → b_2, b_2 → c & <i>d</i> and c & <i>d</i> → a, 3 of 6" in told
+
+
+def test_few_pairs_have_no_rank_correlation(report):
+    like = report.likeness
+    none = dict.fromkeys(like.correlation, float("nan"))
+    less = eqx.tree_at(lambda r: r.likeness.correlation, report, none)
+    table = list_likeness(less)
+    assert [row[-1] for row in table.rows] == [None] * len(none)
+    assert "withheld, for fewer than 6" in table.caption
+    assert "withheld" in list_agreement(less).caption
+    assert "fewer than 6" in draw_likeness(less).caption
+
+
+def test_indices_of_models_as_wide_as_rows_are_marked(report):
+    starred = lambda r: [row[0] for row in list_likeness(r).rows if "*" in row[0]]
+    assert not starred(report) and "*" not in list_likeness(report).caption
+    width = lambda r: r.data.models["b_2"].width
+    for wide, marked in ((498, []), (499, ["SVCCA *"]), (500, ["SVCCA *"])):
+        assert starred(eqx.tree_at(width, report, wide)) == marked
+
+
+def test_what_is_not_told_apart_is_level():
+    report = make_report()
+    best = next(n for n, _ in report.ranking if n.split(", ")[0] in kinds)
+    words = in_brief(report)[0]
+    draws = lambda n: report.maps[n].spread.replicates[:, ~np.eye(3, dtype=bool), 0]
+    for name in report.maps:
+        kind, centring = name.split(", ")
+        gap = draws(best).mean(axis=1) - draws(name).mean(axis=1)
+        level = name != best and np.quantile(gap, 0.025) <= 0
+        assert (f"{kind} (spaces {centring})" in words.split("Level")[-1]) == (
+            level if "Level" in words else name == best
+        ), name
+    assert "ahead" not in " ".join(in_brief(report))
+
+
+def test_the_gains_of_a_map_beyond_noise_are_counted(report):
+    table = report.maps["rotation, centred"]
+    tar, draws = table.tar.tar[..., 0], table.spread.replicates[..., 0]
+    above = beyond = 0
+    for i, j in np.argwhere(~np.eye(3, dtype=bool)):
+        above += tar[i, j] > max(tar[i, i], tar[j, j])
+        gain = draws[:, i, j] - np.maximum(draws[:, i, i], draws[:, j, j])
+        beyond += np.quantile(gain, 0.025) > 0
+    assert beats_both(table) == (above, beyond) and 0 < beyond
+
+
+def test_the_page_names_people_and_the_calls_that_deal_them(page, report):
+    assert "<b>bob</b>" not in page and "&lt;b&gt;bob&lt;/b&gt;" in page
+    calls = split_calls(report, False)
+    compile(calls, "calls", "exec")
+    assert "jax.random.key(3)" in calls and "strata" not in calls
+    assert "strata=datasets" in split_calls(report, True)
+
+
+def test_a_rotation_is_told_to_be_one(page, report):
+    assert "determinant +1" in write_methods(report)
+    assert "orthogonal Procrustes" not in page
+
+
+def test_one_person_is_no_people(report):
+    one = eqx.tree_at(lambda r: r.data.parts["judged"], report, (4, 1))
+    assert "1 people" not in write_methods(one) + " ".join(on_leakage(one, None))
 
 
 def test_latex_can_be_pasted(report):
@@ -235,6 +387,27 @@ look = """
 """
 
 
+hints = """
+(() => {
+  const places = [...document.querySelectorAll(".scroll")].filter((p) => p.offsetWidth);
+  const over = places.filter((p) => p.scrollWidth > p.clientWidth + 1);
+  const before = (p) => getComputedStyle(p, "::before").content;
+  const told = over.filter((p) => before(p).includes("scroll"));
+  const lie = places.filter((p) => p.classList.contains("wide") && !over.includes(p));
+  return [over.length, told.length, lie.length];
+})()
+"""
+on_paper = """
+(() => {
+  const bars = [...document.querySelectorAll(".modebar, .copy")];
+  const seen = bars.filter((b) => b.offsetWidth);
+  const over = [...document.querySelectorAll(".scroll")].filter(
+    (p) => p.scrollWidth > p.clientWidth + 1);
+  return [seen.length, over.length];
+})()
+"""
+
+
 @pytest.mark.skipif(not browser.found, reason="JFACEMAP_BROWSER names no Chromium")
 def test_a_browser_draws_sorts_and_complains_of_nothing(page, report, tmp_path):
     path = tmp_path / "report.html"
@@ -243,6 +416,16 @@ def test_a_browser_draws_sorts_and_complains_of_nothing(page, report, tmp_path):
         tab.open(path.as_uri())
         found = tab.run(look)
         printed = tab.call("Page.printToPDF")["data"]
+        size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+        tab.call("Emulation.setDeviceMetricsOverride", width=420, **size)
+        tab.run("new Promise((done) => setTimeout(done, 500))")
+        wide = tab.run(hints)
+        tab.call("Emulation.setDeviceMetricsOverride", width=718, **size)
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        tab.run("dispatchEvent(new Event('beforeprint'))")
+        paper = tab.run(on_paper)
+    assert wide[0] == wide[1] > 0 == wide[2]
+    assert paper == [0, 0]
     assert found["plots"] == found["shown"] == len(list(draw_all(report)))
     assert found["tables"] == found["sorted"] == len(list(list_all(report)))
     assert len(printed) > 1e5

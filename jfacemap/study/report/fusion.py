@@ -7,9 +7,8 @@ import numpy as np
 
 from ...evaluate.agreement import error_agreement, ErrorAgreement
 from ...evaluate.confidence import TarConfidence
-from ...evaluate.rank import rank_correlation
 from ...evaluate.scoring import label_pairs, score_all
-from .likeness import pair_means
+from .likeness import pair_correlation, pair_means
 from .map_tables import Judge
 
 
@@ -25,7 +24,8 @@ class Fusion(eqx.Module):
       the better in each draw
     - `all_models`: TAR of all models fused, `(1, far)`; the same table if there are two
     - `correlation`: Spearman's of `gain` at the leading FAR with the rank correlation of
-      impostor scores, over pairs; `lift_correlation`: with the joint false accepts' lift
+      impostor scores, over pairs; `lift_correlation`: with the joint false accepts' lift;
+      NaN for fewer than `likeness.fewest_pairs`
     """
 
     agreement: ErrorAgreement
@@ -64,7 +64,7 @@ def fuse_pairs(
     used = draws[~np.isnan(draws).all(axis=(1, 2))]
     ends = np.quantile(used, [0.025, 0.975], axis=0) if len(used) else [gain * np.nan] * 2
     every = judge.confidence(np.mean(standard, axis=0)[None])
-    alike = lambda table: rank_correlation(pair_means(table), gain[:, 0])
+    alike = lambda table: pair_correlation(pair_means(table), gain[:, 0])
     return Fusion(
         agreement,
         tar,

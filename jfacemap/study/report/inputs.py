@@ -22,12 +22,14 @@ class ReportRows(eqx.Module):
     """The same images under N models, and who fits and who judges; host arrays.
 
     - `embeddings`: {model: (n, d) float32}, as given
-    - `label (n,)`: identities, numbered from 0; `dataset (n,)` names, or None
+    - `label (n,)`: identities, numbered from 0; `who (people,)`: their labels as given
+    - `dataset (n,)`: names, or None
     - `fit`, `judged (n,)`: masks of rows; no person is in both
     """
 
     embeddings: dict[str, np.ndarray]
     label: np.ndarray
+    who: np.ndarray
     dataset: np.ndarray | None
     fit: np.ndarray
     judged: np.ndarray
@@ -57,7 +59,7 @@ def read_input(
     """Check what is given and deal the people; `ValueError` says what is wrong."""
     rows = check_embeddings(embeddings)
     n = len(next(iter(rows.values())))
-    label, dataset = _check_labels(labels, n), None
+    (who, label), dataset = _check_labels(labels, n), None
     if datasets is not None:
         dataset = np.asarray(datasets)
         if dataset.shape != (n,):
@@ -67,7 +69,7 @@ def read_input(
     key = jax.random.fold_in(jax.random.key(seed), 1)
     fit, judged = split_identities(key, label, (0.5, 0.5), strata=dataset)
     judged = _at_most(judged, label, settings.most_judged, seed)
-    found = ReportRows(rows, label, dataset, fit, judged)
+    found = ReportRows(rows, label, who, dataset, fit, judged)
     _check_halves(found, settings)
     return found
 
@@ -99,7 +101,7 @@ def check_embeddings(embeddings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(x, np.float32) for name, x in rows.items()}
 
 
-def _check_labels(labels, n: int) -> np.ndarray:
+def _check_labels(labels, n: int) -> tuple[np.ndarray, np.ndarray]:
     labels = np.asarray(labels)
     if labels.shape != (n,):
         raise ValueError(f"labels name the person of each of {n} rows; got {labels.shape}.")
@@ -113,7 +115,7 @@ def _check_labels(labels, n: int) -> np.ndarray:
             f"some and judge on others; labels name {len(people)} people, {several} of "
             "them with two images."
         )
-    return code
+    return people, code
 
 
 def _at_most(rows: np.ndarray, label: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -23,12 +23,17 @@ of_moments: dict[str, Callable[[Any], Any]] = {
 }
 
 
+fewest_pairs = 6
+"""Of models, to correlate over: of three pairs Spearman's is 1 or -1 by chance in a third
+of cases."""
+
+
 class Likeness(eqx.Module):
     """Similarity indices of all models on judged people, `(N, N)` by name.
 
     - `random`: the same of rows in an order of their own in each model
     - `correlation`: Spearman's, over unordered pairs of models, of the index with the TAR
-      of maps (mean of both ways); NaN for fewer than three pairs
+      of maps (mean of both ways); NaN for fewer than `fewest_pairs`
     """
 
     index: dict[str, np.ndarray]
@@ -43,6 +48,11 @@ def pair_means(table: Numeric) -> np.ndarray:
     return ((table + table.T) / 2)[upper]
 
 
+def pair_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's over pairs of models; NaN for fewer than `fewest_pairs`."""
+    return rank_correlation(a, b) if len(a) >= fewest_pairs else float("nan")
+
+
 def compare_models(
     rng: np.random.Generator, rows: Sequence[np.ndarray], tar: np.ndarray, neighbours: int
 ) -> Likeness:
@@ -51,7 +61,7 @@ def compare_models(
     random = _indices([x[rng.permutation(len(x))] for x in rows], neighbours)
     worth = pair_means(tar)
     correlation = {
-        name: rank_correlation(pair_means(table), worth) for name, table in index.items()
+        name: pair_correlation(pair_means(table), worth) for name, table in index.items()
     }
     return Likeness(index, random, correlation)
 

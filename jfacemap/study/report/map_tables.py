@@ -38,7 +38,7 @@ class MapTable(eqx.Module):
     """TAR `(source, target, far)`; the diagonal is native.
 
     - `spread`: identity-bootstrap intervals; `band`: the band that holds for all cells of
-      this table at once; both None for a control
+      this table at once, within 0 and 1; both None for a control
     """
 
     tar: TarAtFar
@@ -48,6 +48,8 @@ class MapTable(eqx.Module):
 
 class MeanTar(eqx.Module):
     """Mean TAR over the cells of a table, and that less native TAR; NaN if not known.
+
+    Native TAR of the same spaces: of centred ones where the table is of these.
 
     `value`, `lower`, `upper (far,)`, and `less`, `less_lower`, `less_upper (far,)`.
     """
@@ -74,7 +76,9 @@ def verify_maps(maps: PairMaps, rows, judge: Judge, *, intervals: bool = True) -
     if not intervals:
         return MapTable(tar)
     spread = judge.confidence(np.asarray(scores))
-    return MapTable(tar, spread, simultaneous_band(spread.tar, spread.replicates))
+    band = simultaneous_band(spread.tar, spread.replicates)
+    lower, upper = np.clip(band.lower, 0, 1), np.clip(band.upper, 0, 1)
+    return MapTable(tar, spread, Band(lower, upper, band.width))
 
 
 def verify_self_maps(maps: PairMaps, rows, judge: Judge) -> TarAtFar:
@@ -124,6 +128,35 @@ def summary(tables: Mapping[str, MapTable]) -> dict[str, MeanTar]:
         found.setdefault(f"native, {centring}", mean_tar(table, diagonal=True))
         found[name] = mean_tar(table, table)
     return found
+
+
+def paired(one: MapTable, other: MapTable) -> np.ndarray:
+    """Ends `(2, far)` of the 95 % interval of one table's mean less another's.
+
+    Of the same draws of people in both; NaN for controls, which have none.
+    """
+    if one.spread is None or other.spread is None:
+        return np.full((2, one.tar.tar.shape[-1]), np.nan)
+    return _ends(mean_of(one.spread.replicates) - mean_of(other.spread.replicates))
+
+
+def beats_both(table: MapTable) -> tuple[int, int]:
+    """Cells whose TAR at the leading FAR is above both of their models' own.
+
+    How many, and of how many the 95 % interval of the difference from the better one,
+    which is the better in each draw, is above 0.
+    """
+    tar = np.asarray(table.tar.tar)[..., 0]
+    off = ~np.eye(len(tar), dtype=bool)
+    gain = lambda t: (t - np.maximum(_own(t)[..., None], _own(t)[..., None, :]))[..., off]
+    if table.spread is None:
+        return int(np.sum(gain(tar) > 0)), 0
+    lower, _ = _ends(gain(np.asarray(table.spread.replicates)[..., 0]))
+    return int(np.sum(gain(tar) > 0)), int(np.sum((gain(tar) > 0) & (lower > 0)))
+
+
+def _own(tar: np.ndarray) -> np.ndarray:
+    return np.diagonal(tar, axis1=-2, axis2=-1)
 
 
 def host(tar: TarAtFar) -> TarAtFar:

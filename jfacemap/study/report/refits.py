@@ -33,6 +33,7 @@ def refit_halves(
     """
     found: dict[str, list] = {}
     people = np.unique(rows.label)
+    progress(0, repeats)
     most = int(rows.judged.sum())
     for r in range(repeats):
         order = rng.permutation(people)
@@ -75,6 +76,7 @@ def sweep_report(
     """TAR at the leading FAR `(source, target)` of maps from subsets, by centring."""
     sizes = sweep_sizes(int(rows.fit.sum()))
     total = len(centrings) * len(sizes) * repeats
+    progress(0, total)
     found = {}
     for i, centring in enumerate(centrings):
         spaces = rows.spaces(centring == "centred")

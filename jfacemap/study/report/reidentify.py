@@ -24,7 +24,8 @@ class Attack(eqx.Module):
       by rotations of centred spaces; the diagonal is a search without a map, the ceiling
     - `random`, `unmapped (N, N)`: controls, of rotations fitted on all leaked rows paired
       at random, and of no map but zeros or fewer coordinates
-    - `chance`: of a guess; `counts`: images and people of each part
+    - `chance`: of a guess; `counts`: people of each part and images of some; those of
+      "victim probes" are searched for, and rank-1 is a share of them
     """
 
     sizes: tuple[int, ...] = eqx.field(static=True)
@@ -62,6 +63,7 @@ def attack_models(
     sizes = (*(k for k in (16, 64, 256) if k < total), total)
     draw, shuffle = jax.random.split(key)
     found = []
+    progress(0, len(sizes) + 2)
     for i, size in enumerate(sizes):
         rows = plan.leaked[subset_rows(draw, total, size, 1)[0]]
         maps = fit_subset([x[rows] for x in spaces], ["rotation"], names)["rotation"]
@@ -73,12 +75,26 @@ def attack_models(
     progress(len(sizes) + 1, len(sizes) + 2)
     unmapped = _search(identity, spaces, plan)
     progress(len(sizes) + 2, len(sizes) + 2)
-    people = lambda rows: len(np.unique(plan.label[rows]))
-    counts = {"leaked people": people(plan.leaked), "leaked images": total}
-    counts |= {"gallery people": plan.gallery_size, "gallery images": len(plan.gallery)}
-    counts |= {"probe people": people(plan.probes), "probe images": len(plan.probes)}
     rank1 = np.stack(found)
-    return Attack(sizes, rank1, random, unmapped, plan.chance(1), counts)
+    return Attack(sizes, rank1, random, unmapped, plan.chance(1), count_parts(plan))
+
+
+def count_parts(plan: AttackPlan) -> dict[str, int]:
+    """People and images of each part of an attack."""
+    gallery, probes = plan.label[plan.gallery], plan.label[plan.probes]
+    mated = np.isin(probes, gallery)
+    people = lambda labels: len(np.unique(labels))
+    return {
+        "leaked people": people(plan.label[plan.leaked]),
+        "leaked images": len(plan.leaked),
+        "gallery people": people(gallery),
+        "gallery images": len(gallery),
+        "victims": people(probes[mated]),
+        "victim probes": int(mated.sum()),
+        "distractors": people(gallery) - people(probes[mated]),
+        "strangers": people(probes[~mated]),
+        "stranger probes": int(np.sum(~mated)),
+    }
 
 
 def _search(maps: PairMaps, spaces, plan: AttackPlan) -> np.ndarray:

@@ -32,6 +32,7 @@ from .map_tables import (
     verify_maps,
     verify_self_maps,
 )
+from .parts import name_parts, Parts
 from .refits import refit_halves, sweep_report
 from .reidentify import Attack, attack_models, deal_attack
 from .settings import centrings, kinds, ReportSettings
@@ -51,7 +52,8 @@ class Report(eqx.Module):
     Tables are `(source, target, far)`, FARs in the order of `settings.fars`; dictionaries
     of them go by `"kind, centring"`: "rotation, centred".
 
-    - `data`: counts of rows and people, and what each model's rows are like
+    - `data`: counts of rows and people, and what each model's rows are like; `parts`: who
+      is fitted on, judged, and what they are in the attack
     - `curve (N, fars)`: native TAR at `curve_fars`; `wilson`: native intervals
       `(N, far)`, adjusted for pairs that share people
     - `maps`, `summary`: TAR of all maps between models, and means over their cells
@@ -66,6 +68,7 @@ class Report(eqx.Module):
     settings: ReportSettings = eqx.field(static=True)
     seed: int = eqx.field(static=True)
     data: DataFacts
+    parts: Parts
     curve_fars: tuple[float, ...] = eqx.field(static=True)
     curve: np.ndarray
     wilson: RateInterval
@@ -168,6 +171,7 @@ def _measure(rows: ReportRows, seed, settings, progress: Progress) -> Report:
         settings=settings,
         seed=seed,
         data=gather_facts(rows, spaces[plain]),
+        parts=name_parts(rows, plan),
         curve_fars=curve_fars,
         curve=curve,
         wilson=wilson,

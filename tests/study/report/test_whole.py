@@ -1,14 +1,20 @@
 """Every number of a report is that of the functions it is made of."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 import jfacemap as jfm
-from jfacemap.evaluate.rank import rank_correlation
 from jfacemap.fit.folds import assign_folds
+from jfacemap.page.words import split_calls
 from jfacemap.study.report.inputs import read_input
+from jfacemap.study.report.likeness import compare_models
 from jfacemap.study.report.map_kinds import ridges
+from jfacemap.study.report.map_tables import paired
+from jfacemap.study.report.parts import name_parts
+from jfacemap.study.report.reidentify import deal_attack
 from jfacemap.study.report.settings import centrings, kinds
 
 from .rows import make_rows
@@ -91,13 +97,80 @@ def test_the_band_is_wider_than_a_cells_interval(report):
         assert np.nanmedian(band) > np.nanmedian(table.spread.upper - table.spread.lower)
 
 
-def test_likeness_foretells_as_scipy_has_it(report):
-    tar = report.maps["rotation, centred"].tar.tar[..., 0]
-    upper = np.triu_indices(3, 1)
+def test_few_pairs_foretell_nothing(report):
+    assert np.isnan([*report.likeness.correlation.values()]).all()
+    assert np.isnan([report.fusion.correlation, report.fusion.lift_correlation]).all()
+
+
+def test_likeness_foretells_as_scipy_has_it(rows):
+    r = np.random.default_rng(2)
+    four = [*rows.spaces(False), rows.spaces(True)[0]]
+    tar = r.uniform(size=(4, 4))
+    found = compare_models(r, four, tar, 5)
+    upper = np.triu_indices(4, 1)
     worth = ((tar + tar.T) / 2)[upper]
-    for name, table in report.likeness.index.items():
-        truth = rank_correlation(((table + table.T) / 2)[upper], worth)
-        np.testing.assert_allclose(report.likeness.correlation[name], truth)
+    for name, table in found.index.items():
+        truth = scipy.stats.spearmanr(((table + table.T) / 2)[upper], worth)[0]
+        np.testing.assert_allclose(found.correlation[name], truth)
+
+
+def test_less_native_is_of_the_native_tar_of_the_same_spaces(report):
+    for name, mean in report.summary.items():
+        kind, centring = name.split(", ")
+        if kind != "native":
+            native = report.summary[f"native, {centring}"]
+            np.testing.assert_allclose(mean.less, mean.value - native.value)
+
+
+def test_bands_are_of_rates(report):
+    for table in report.maps.values():
+        tar, band = table.tar.tar, table.band
+        assert np.all(0 <= band.lower) and np.all(band.upper <= 1)
+        assert np.all(band.lower <= tar) and np.all(tar <= band.upper)
+    wide = [t.band.upper == 1 for t in report.maps.values()]
+    assert np.any(wide)  # some were cut off
+
+
+def test_a_paired_difference_is_of_the_same_draws(report):
+    one, other = (report.maps[f"rotation, {c}"] for c in centrings)
+    draws = [t.spread.replicates[:, off, 0].mean(axis=1) for t in (one, other)]
+    truth = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    np.testing.assert_allclose(paired(one, other)[:, 0], truth)
+    np.testing.assert_array_equal(paired(one, one), 0)
+    control = report.controls["rotation, centred"]
+    assert np.isnan(paired(one, control)).all()
+
+
+def test_the_calls_on_the_page_deal_the_parts_again(report, rows):
+    names = np.array([f"p{i:02}" for i in range(16)])[who]
+    found = {"jfm": jfm, "jax": jax, "labels": names}
+    exec(split_calls(report, False), found)
+    parts, plan = report.parts, found["plan"]
+    np.testing.assert_array_equal(parts.rows["fitted on"], np.flatnonzero(found["fitted"]))
+    np.testing.assert_array_equal(parts.rows["judged"], np.flatnonzero(found["judged"]))
+    for part in ("leaked", "gallery", "probes"):
+        np.testing.assert_array_equal(parts.rows[part], getattr(plan, part))
+
+
+def test_people_of_the_parts_are_told_by_the_labels_given(report, rows):
+    names = np.array([f"p{i:02}" for i in range(16)])[who]
+    plan = deal_attack(jax.random.key(0), rows.label)
+    people = name_parts(read_input(given, names, None, 5, settings), plan).people
+    assert set(people["judged"]) == set(names[rows.judged])
+    assert set(people["victims"]) == set(names[plan.gallery]) & set(names[plan.probes])
+    assert set(people["distractors"]) == set(names[plan.gallery]) - set(names[plan.probes])
+    assert set(people["strangers"]) == set(names[plan.probes]) - set(names[plan.gallery])
+    assert len(people["victims"]) == 4 and len(people["strangers"]) == 2
+
+
+def test_the_attacks_people_are_counted(report):
+    c, parts = report.attack.counts, report.parts
+    assert [c[name] for name in ("victims", "distractors", "strangers")] == [4, 2, 2]
+    labels = who[parts.rows["probes"]]
+    mated = np.isin(labels, parts.people["victims"])
+    assert c["victim probes"] == mated.sum() and c["stranger probes"] == np.sum(~mated)
+    hits = report.attack.rank1 * c["victim probes"]
+    np.testing.assert_allclose(hits, np.rint(hits), atol=1e-9)
 
 
 def test_fused_scores_are_those_of_standard_scores(report, rows):
