@@ -78,7 +78,7 @@ def rows_by(run: Run, *keys: str) -> dict:
 def attributes_leave_marks(run):
     log_p = np.array([float(row["log_p_asymptotic"]) for row in run.rows])
     log_p = log_p[np.isfinite(log_p)]
-    share = np.mean(log_p < np.log(0.001))
+    share = float(np.mean(log_p < np.log(0.001)))
     value = f"{100 * share:.0f} % of {log_p.size} attributes and models"
     few = " (40 people: not to be told, the paper has 1,965)"
     # Few people cannot reject what many do; a majority rejected is a majority.
