@@ -51,9 +51,10 @@ class Config:
     seeds: int = 3
     iterations: int = 10_000
     """Minibatches; then on until the validation loss is flat."""
-    most: int = 30_000
+    most: int = 20_000
     """Minibatches at most; half as many of pairs and of classes, which take two images
-    for each, but no fewer than `iterations`."""
+    for each, but no fewer than `iterations`, and half as many again of mu-LeNet, which
+    learns slowly."""
     open_iterations: int = 4_000
     """Of the open-set trainings."""
     pair_weights: tuple[float, float, float, float] = (1e-4, 1e-4, 1e-3, 1e-3)
@@ -233,7 +234,8 @@ def run(config: Config) -> Results:
         lenet, mu, pair, classwise = nets
         study(lenet, trainer(lenet, network.Softmax()))
         targets = np.stack([each.statistics.targets for each in found[lenet]])
-        study(mu, trainer(mu, network.Means(jnp.asarray(targets)), solver=gentle))
+        means, longer = network.Means(jnp.asarray(targets)), 3 * config.most // 2
+        study(mu, trainer(mu, means, most=longer, solver=gentle))
         study(pair, trainer(pair, pairs(config)))
         classes = network.Classes(layer_weights(config))
         study(classwise, trainer(classwise, classes))
