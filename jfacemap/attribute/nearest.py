@@ -77,16 +77,17 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
     small, square = c.astype(jnp.float32), jnp.sum(x**2, axis=1)
     norm = jnp.sum(small**2, axis=1)
     # One product gives 2 c_i . c_j - |c_j|^2, largest where the distance is least.
-    one = jnp.ones_like(norm)[:, None]
-    left = jnp.concatenate([2 * small, one], axis=1)
     counted = alive & live if metric == "cosine" else alive
     right = jnp.concatenate([small, jnp.where(counted, -norm, -jnp.inf)[:, None]], axis=1)
     largest = jnp.max(norm)
 
-    def tile(start, rows, x, alive, live, left, right, square, norm, largest):
+    def tile(start, rows, x, alive, live, right, square, norm, largest):
         cut = lambda a: jax.lax.dynamic_slice_in_dim(a, start, rows)
         own = start + jnp.arange(rows, dtype=jnp.int32)
-        key = matmul(cut(left), right.T)
+        left = jnp.concatenate(
+            [2 * cut(right)[:, :-1], jnp.ones_like(right[:rows, -1:])], 1
+        )
+        key = matmul(left, right.T)
         reach = jnp.zeros(rows, x.dtype)
         if metric == "euclidean":
             others = alive[None] & (own[:, None] != jnp.arange(n, dtype=jnp.int32)[None])
@@ -110,7 +111,7 @@ def _by_candidates(x, alive, live, k: int, metric: Metric):
         index = jnp.take_along_axis(candidate, place.astype(jnp.int32), axis=1)
         return index, best > -jnp.inf, reach, safe
 
-    arrays = x, alive, live, left, right, square, norm, largest
+    arrays = x, alive, live, right, square, norm, largest
     index, found, reach, safe = map_tiles(tile, n, *arrays)
     if metric == "cosine":
         reach = _reach_of_unit(c, alive)
