@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
-from scipy.special import ndtr
 
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
@@ -41,6 +40,8 @@ class PairHistogram(eqx.Module):
         however wide the bins. `bandwidth` is in the unit of the edges; by default 0.05 of
         a metric, as in paper 003, and one degree.
         """
+        from scipy.special import ndtr
+
         h = {"degrees": 1.0}.get(self.unit, 0.05) if bandwidth is None else bandwidth
         if not h > 0:
             raise ValueError(f"A bandwidth is above 0; got {bandwidth}.")
