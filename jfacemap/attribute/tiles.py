@@ -74,7 +74,8 @@ def unit_factors(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n"], Bool[Arra
 
     At least float32. Rows as short as 1e-38 are taken for zero.
     """
-    v = v.astype(jnp.promote_types(v.dtype, jnp.float32))
+    if jnp.finfo(v.dtype).bits < 32:
+        v = v.astype(jnp.float32)
     size = largest(jnp.abs(v), axis=-1)
     normal = jnp.finfo(v.dtype).smallest_normal
     alive = (size > normal) & (size < 1 / normal)  # NaN is neither

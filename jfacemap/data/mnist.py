@@ -1,6 +1,7 @@
 """MNIST, from whatever files of it are at hand."""
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 
@@ -22,6 +23,11 @@ class Mnist:
     test_images: np.ndarray
     test_labels: np.ndarray
     source: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the training images."""
+        return hashlib.sha256(self.train_images.tobytes()).hexdigest()
 
 
 parts = "train_images", "train_labels", "test_images", "test_labels"

@@ -85,6 +85,14 @@ def test_matches_the_definition_in_float64(neighbours, metric):
     np.testing.assert_allclose(found.displacement, want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", (np.float16, np.float32, np.float64))
+def test_rows_of_any_float(dtype):
+    p, v = (x.astype(dtype) for x in rows(0))
+    with jax.enable_x64(True):
+        found = jfm.field_energy(p, v, neighbours=jfm.KNearest(5))
+    check(found, np.float64(p), np.float64(v), jfm.KNearest(5), "cosine")
+
+
 @pytest.mark.parametrize("neighbours", (jfm.KNearest(5), jfm.RelativeBall(0.8)), ids=str)
 def test_tiles_change_nothing(neighbours, monkeypatch):
     monkeypatch.setattr(tiles, "most_rows", 7)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jfacemap as jfm
 from jfacemap.core.mesh import over_all, placed
@@ -175,6 +176,11 @@ def weightless():
 
 def used():
     """NaN in rows that count is told, or makes NaN, as it does on one device."""
+    for f, rows, _ in (weighted.pop("regression"), unweighted.pop("svm")):
+        holes = (np.where(ids[:, None] == 6, np.nan, rows[0]), *rows[1:])
+        for there in (put, jnp.asarray):
+            with pytest.raises(ValueError, match="not finite"):
+                f(*map(there, holes))
     for name, (f, rows, rtol) in (weighted | unweighted).items():
         whole = rows[-1].dtype.kind == "f" and name in unweighted and rows[-1] is not labels
         holes = with_nan(rows, ids == 6)
