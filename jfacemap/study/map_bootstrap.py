@@ -126,7 +126,7 @@ def sum_by_group(n: int, groups: int, d: int, k: int) -> bool:
 
 
 def _group_kernel(dtype, x, y, weights, counts, ridge, place, real, *, kind, mesh):
-    moments = gather_groups(dtype, x, y, weights, place, real, mesh=mesh)
+    moments = gather_groups(dtype, x, y, weights, place, real)
     ridge = widen(jnp.asarray(ridge), dtype)
     one = lambda v, m, ridge: solves[kind](sum_groups(m, v.astype(dtype)), ridge)
     return fan_out(one, counts, moments, ridge, mesh=mesh)
