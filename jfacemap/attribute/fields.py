@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from ..core.linalg import matmul
+from ..core.linalg import directions, matmul
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 from .energy import check_field, flatten
 from .neighbours import KNearest
-from .tiles import check_metric, check_points, directions, Metric, prepare
+from .tiles import check_metric, check_points, Metric, prepare
 
 
 class Gravity(eqx.Module):

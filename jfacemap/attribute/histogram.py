@@ -42,9 +42,7 @@ class PairHistogram(eqx.Module):
         """
         from scipy.special import ndtr
 
-        h = {"degrees": 1.0}.get(self.unit, 0.05) if bandwidth is None else bandwidth
-        if not h > 0:
-            raise ValueError(f"A bandwidth is above 0; got {bandwidth}.")
+        h = self._bandwidth(bandwidth)
         counts = np.stack([self.matched, self.unmatched])
         some = counts.sum(axis=1, keepdims=True)
         share = counts / np.where(some > 0, some, np.nan)
@@ -53,13 +51,20 @@ class PairHistogram(eqx.Module):
 
     def overlap(self, bandwidth: float | None = None) -> float:
         r"""$\int \min(f, g)$ of both `densities`: twice the Bayes error at equal priors."""
-        h = {"degrees": 1.0}.get(self.unit, 0.05) if bandwidth is None else bandwidth
+        h = self._bandwidth(bandwidth)
         width = float(self.edges[1] - self.edges[0])
         step = max(min(width, h) / 4, width / 16)
         low, high = self.edges[0] - 5 * h, self.edges[-1] + 5 * h
         parts = np.array_split(np.arange(low, high, step) + step / 2, 64)
         least = [self.densities(part, h).min(axis=0).sum() for part in parts]
         return float(np.sum(least) * step)
+
+    def _bandwidth(self, given: float | None) -> float:
+        usual = 1.0 if self.unit == "degrees" else 0.05
+        h = usual if given is None else given
+        if not h > 0:
+            raise ValueError(f"A bandwidth is above 0; got {given}.")
+        return h
 
 
 def pair_histogram(

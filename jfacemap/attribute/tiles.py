@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..core.linalg import matmul
+from ..core.linalg import directions, matmul
 from ..core.mesh import each_shard
 from ..core.order import largest
 
@@ -55,18 +55,6 @@ def prepare(x: Float[Array, "n d"], metric: Metric) -> Prepared:
         return Prepared(jnp.where(finite[:, None], x - mean, 0), finite)
     x, alive = directions(x)
     return Prepared(x, finite & alive)
-
-
-def directions(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"], Bool[Array, "*n"]]:
-    """Rows as unit vectors, however short, and which rows have a direction at all.
-
-    Rows that are zero or not finite are zero.
-    """
-    size = largest(jnp.abs(v), axis=-1, keepdims=True)
-    alive = (size > 0) & (size < jnp.inf)  # NaN is neither
-    v = jnp.where(alive, v / jnp.where(alive, size, 1), 0)  # squares cannot underflow
-    length = jnp.sqrt(jnp.sum(v**2, axis=-1, keepdims=True))
-    return v / jnp.where(alive, length, 1), alive[..., 0]
 
 
 def unit_factors(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n"], Bool[Array, "*n"]]:

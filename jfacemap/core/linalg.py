@@ -8,9 +8,10 @@ import functools as ft
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .branch import either
+from .order import largest
 from .types import Numeric
 
 
@@ -31,6 +32,17 @@ def unit(x: Float[Numeric, "*n d"]) -> Float[Array, "*n d"]:
     scaled = jnp.where(alive, wide / length, 0)
     scaled = jnp.where(square < jnp.inf, scaled, jnp.nan)
     return jax.lax.convert_element_type(scaled, x.dtype) if narrow else scaled
+
+
+def directions(v: Float[Array, "*n d"]) -> tuple[Float[Array, "*n d"], Bool[Array, "*n"]]:
+    """Rows as unit vectors, however short or long, and which have a direction at all.
+
+    Rows that are zero or not finite are zero.
+    """
+    size = largest(jnp.abs(v), axis=-1, keepdims=True)
+    alive = (size > 0) & (size < jnp.inf)  # NaN is neither
+    v = jnp.where(alive, v / jnp.where(alive, size, 1), 0)  # squares cannot underflow
+    return unit(v), alive[..., 0]
 
 
 def root(w: Float[Array, "*n"]) -> Float[Array, "*n"]:

@@ -8,8 +8,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from ..core.gram import sum_over_chunks
-from ..core.linalg import matmul, unit
-from ..core.order import largest
+from ..core.linalg import directions, matmul
 from ..core.precision import in_float64, widen
 from ..core.types import as_array, Numeric
 
@@ -72,19 +71,12 @@ def classify_by_mav(
 
 @jax.jit
 def _match(x, vectors):
-    (rows, alive), (directions, some) = _directions(x), _directions(vectors)
-    similarity = matmul(rows, directions.T)
+    (rows, alive), (means, some) = directions(x), directions(vectors)
+    similarity = matmul(rows, means.T)
     similarity = jnp.where(alive[:, None] & some[None], similarity, jnp.nan)
     found = jnp.argmax(jnp.where(jnp.isnan(similarity), -jnp.inf, similarity), axis=1)
     known = alive & jnp.any(some)
     return MavMatch(jnp.where(known, found, -1).astype(jnp.int32), similarity)
-
-
-def _directions(x):
-    """Unit rows, however short or long, and which rows are finite and not zero."""
-    size = largest(jnp.abs(x), axis=1, keepdims=True)
-    alive = (size > 0) & (size < jnp.inf)  # NaN is neither
-    return unit(jnp.where(alive, x / jnp.where(alive, size, 1), 0)), alive[:, 0]
 
 
 def _means_kernel(dtype, x, labels, *, classes):
