@@ -1,8 +1,6 @@
 """The figures of a report, by name: measured numbers in, plotly's data and layout out."""
 
-import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -10,19 +8,10 @@ from ..study.report.likeness import fewest_pairs, pair_means
 from ..study.report.map_tables import mean_of
 from ..study.report.settings import centrings, kinds
 from ..study.report.whole import Report
-from .count import listed
-from .style import layout, mark, shades
+from .grids import axis, draw_grids, note, PageFigure, plain
+from .pairs import ladder_pairs, pairs_of, ranks_of
+from .style import layout, mark
 from .wide import on_wide, starred
-
-
-@dataclasses.dataclass(frozen=True)
-class PageFigure:
-    """What plotly draws, under `caption`; both are plain lists and dictionaries."""
-
-    name: str
-    caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
 
 
 def draw_native(r: Report) -> PageFigure:
@@ -95,7 +84,7 @@ def draw_maps(r: Report, kind: str) -> PageFigure:
             "badly."
         )
     name = f"maps-{kind.replace(' ', '-')}"
-    return _grids(name, caption, tables, titles, r, ("source", "target"), bold=True)
+    return draw_grids(name, caption, tables, titles, r, ("source", "target"), bold=True)
 
 
 def draw_ladder(r: Report) -> PageFigure:
@@ -147,11 +136,9 @@ def draw_likeness(r: Report) -> PageFigure:
         x, y = k % columns, k // columns
         left, low = x / columns, 1 - (y + 1) / rows
         domain = [left + 0.02, left + 1 / columns - 0.03]
-        axes[f"xaxis{end}"] = _axis({"domain": domain, "anchor": f"y{end}"})
+        axes[f"xaxis{end}"] = axis({"domain": domain, "anchor": f"y{end}"})
         height = [low + 0.06, low + 1 / rows - 0.04]
-        axes[f"yaxis{end}"] = _axis(
-            {"domain": height, "anchor": f"x{end}", "range": [0, 1]}
-        )
+        axes[f"yaxis{end}"] = axis({"domain": height, "anchor": f"x{end}", "range": [0, 1]})
         data.append(
             {"type": "scatter", "x": plain(pair_means(r.likeness.index[name]))}
             | {"y": plain(worth), "text": labels, "showlegend": False, "name": name}
@@ -161,7 +148,7 @@ def draw_likeness(r: Report) -> PageFigure:
         told = r.likeness.correlation[name]
         text = starred(r, name) + ("" if np.isnan(told) else f": {told:+.2f}")
         place = {"x": sum(domain) / 2, "y": height[1] + 0.005, "yanchor": "bottom"}
-        notes.append(_note(text) | place)
+        notes.append(note(text) | place)
     caption = (
         f"Similarity indices (across) against TAR at FAR {r.settings.fars[0]:g} of "
         "rotations of centred spaces, mean of both ways (up); a point is a pair of "
@@ -217,7 +204,7 @@ def draw_agreement(r: Report) -> PageFigure:
         "models make, over those of independent models: 1 is independence."
     )
     sides = "model", "other model"
-    return _grids("agreement", caption, tables, titles, r, sides, top=(1, None))
+    return draw_grids("agreement", caption, tables, titles, r, sides, top=(1, None))
 
 
 def draw_fusion(r: Report) -> PageFigure:
@@ -279,79 +266,3 @@ def draw_all(r: Report) -> Iterator[PageFigure]:
     for draw in (draw_ladder, draw_likeness, draw_sweep, draw_agreement, draw_fusion):
         yield draw(r)
     yield draw_attack(r)
-
-
-def pairs_of(r: Report) -> list[tuple[str, str]]:
-    """Names of the unordered pairs of models, in the order of `np.triu_indices`."""
-    n = len(r.names)
-    return [(r.names[i], r.names[j]) for i in range(n) for j in range(i + 1, n)]
-
-
-def ladder_pairs(r: Report) -> str:
-    """Which pairs of models the ladder is climbed for, of how many."""
-    told = listed([f"{source} → {target}" for source, target in r.ladders])
-    of = len(r.names) * (len(r.names) - 1)
-    return f"{told}, {len(r.ladders)} of {of}, each model a source once and a target once"
-
-
-def ranks_of(r: Report) -> tuple[int, int]:
-    """Least and most of the ranks chosen for pairs of two models."""
-    off = ~np.eye(len(r.names), dtype=bool)
-    ranks = [r.chosen[n][off] for n in r.chosen if n.startswith("low rank")]
-    return int(np.min(ranks)), int(np.max(ranks))
-
-
-def plain(values) -> list:
-    """Numbers as a list, NaN as None: JSON has none."""
-    return [None if np.isnan(v) else float(v) for v in np.asarray(values, float)]
-
-
-def _note(text: str) -> dict[str, Any]:
-    place = {"xref": "paper", "yref": "paper", "xanchor": "center"}
-    return {"text": text, "showarrow": False} | place
-
-
-def _axis(given: dict[str, Any]) -> dict[str, Any]:
-    return layout(0)["xaxis"] | given
-
-
-def _grids(
-    name, caption, tables, titles, r: Report, sides, *, bold=False, top=(1, 1)
-) -> PageFigure:
-    """Tables `(source, target)` side by side, every cell with its number in it."""
-    names, n = [r.names[i] for i in r.order], len(r.names)
-    data, axes, notes = [], {}, []
-    for k, (table, title) in enumerate(zip(tables, titles, strict=True)):
-        end, cells = "" if not k else str(k + 1), table[np.ix_(r.order, r.order)]
-        text = [[_number(v, bold and i == j) for j, v in enumerate(row)]
-                for i, row in enumerate(cells)]  # fmt: skip
-        data.append(
-            {"type": "heatmap", "z": [plain(row) for row in cells], "x": names, "y": names}
-            | {"text": text, "texttemplate": "%{text}", "textfont": {"color": "#000"}}
-            | {"colorscale": shades}
-            | {"zmin": 0, "showscale": False, "xgap": 1, "ygap": 1}
-            | {"hovertemplate": "%{y} → %{x}: %{z:.4f}<extra></extra>"}
-            | {"xaxis": f"x{end}", "yaxis": f"y{end}"}
-            | ({} if top[k] is None else {"zmax": top[k]})
-        )
-        left = 0.54 * k
-        bare = {"showgrid": False, "ticks": "", "showline": False}
-        axes[f"xaxis{end}"] = _axis(
-            bare
-            | {"domain": [left, left + 0.46], "anchor": f"y{end}", "tickangle": -40}
-            | {"title": {"text": sides[1], "standoff": 8}}
-        )
-        axes[f"yaxis{end}"] = _axis(
-            bare
-            | {"anchor": f"x{end}", "showticklabels": not k}
-            | ({} if k else {"title": {"text": sides[0], "standoff": 8}})
-        )
-        notes.append(_note(title) | {"x": left + 0.23, "y": 1.0, "yanchor": "bottom"})
-    size = 40 * n + 180
-    return PageFigure(name, caption, data, layout(size, annotations=notes, **axes))
-
-
-def _number(value: float, bold: bool) -> str:
-    text = "-" if np.isnan(value) else f"{value:.2f}"
-    text = text.removeprefix("0") if text.startswith("0.") else text
-    return f"<b>{text}</b>" if bold else text

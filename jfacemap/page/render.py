@@ -11,7 +11,8 @@ from ..study.report.whole import Report
 from .count import images, people
 from .figures import draw_all
 from .latex import write_all
-from .tables import Cell, list_all, name_people, PageTable
+from .table import Cell, PageTable
+from .tables import list_all, name_people
 from .words import in_brief, on_leakage, split_calls, write_methods
 
 

@@ -12,17 +12,9 @@ from jfacemap.page import render as rendering
 from jfacemap.page.count import images, listed, people
 from jfacemap.page.figures import draw_all, draw_ladder, draw_likeness, draw_maps
 from jfacemap.page.latex import escape, write_maps, write_summary
+from jfacemap.page.map_tables import list_choices, list_ladder, list_native, list_summary
 from jfacemap.page.render import exact, render, show
-from jfacemap.page.tables import (
-    list_agreement,
-    list_all,
-    list_attack,
-    list_choices,
-    list_ladder,
-    list_likeness,
-    list_native,
-    list_summary,
-)
+from jfacemap.page.tables import list_agreement, list_all, list_attack, list_likeness
 from jfacemap.page.words import in_brief, on_leakage, split_calls, write_methods
 from jfacemap.study.report.map_tables import beats_both
 from jfacemap.study.report.settings import centrings, kinds
