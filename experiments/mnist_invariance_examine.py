@@ -25,6 +25,8 @@ class Findings:
 
     statistics: DigitStatistics
     verdict: DigitVerdict
+    last_error: float
+    """By the softmax of the weights after the last minibatch, not of their mean."""
     scree: np.ndarray
     """Singular values of its test features, scaled to [-1, 1]."""
     layers: dict[str, LayerReading]
@@ -52,9 +54,12 @@ def by_class(weights, digits, rows, classes=range(10)):
 
 
 def examine(
-    weights, data: Data, *, seed: int, quick: bool, why: bool
+    weights, last, data: Data, *, seed: int, quick: bool, why: bool
 ) -> tuple[Findings, dict]:
-    """All that is asked of one network, and its test features."""
+    """All that is asked of one network, and its test features.
+
+    `last`: its weights after the last minibatch; `weights` are their mean.
+    """
     label = np.asarray(data.test.label)
     most = len(network.angles) * int(np.bincount(np.asarray(data.train.label)).max())
     statistics = summarise_digits(
@@ -64,10 +69,12 @@ def examine(
     seen = network.extract(weights, data.test, angle, image, ("ip1", "softmax"))
     x, softmax = seen["ip1"][0], seen["softmax"][0].argmax(axis=1)
     verdict = judge_digits(statistics, x, label[image], angle, softmax)
+    at_last = network.extract(last, data.test, angle, image, ("softmax",))["softmax"][0]
     blocks = jfm.block_diagonalize(x, label[image])
     found = Findings(
         statistics,
         verdict,
+        float(np.mean(at_last.argmax(axis=1) != label[image])),
         np.asarray(jfm.scree(x, scaled=True).singular_values),
         layer_by_layer(weights, data, seed, quick),
         int(blocks.dead),

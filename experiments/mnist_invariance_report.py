@@ -30,6 +30,10 @@ ways = (
 )
 
 
+last = "softmax, weights of the last minibatch"
+"""Not of the mean over minibatches, which all else is of."""
+
+
 def report(found, opened, steps) -> None:
     console.print(_accuracies(found, steps))
     console.print(_angles(found))
@@ -61,13 +65,14 @@ def _accuracies(found, steps) -> Table:
         "",
         *(f"{name}\n{steps[name]:,} minibatches" for name in names),
     )
-    for way in ways:
+    for way in (ways[0], last, *ways[1:]):
         cells = []
         for name in names:
-            if way == "softmax" and name == "mu-LeNet":  # its ip2 is never trained
+            if way in ("softmax", last) and name == "mu-LeNet":  # its ip2 is never trained
                 cells.append("")
                 continue
-            value = with_spread([100 * (1 - f.verdict.error[way]) for f in found[name]])
+            error = lambda f, way=way: f.last_error if way == last else f.verdict.error[way]
+            value = with_spread([100 * (1 - error(f)) for f in found[name]])
             known = published.get((name, way))
             cells.append(value + (f" ({known:.2f})" if known else ""))
         table.add_row(way, *cells)
@@ -182,6 +187,7 @@ def gather_rows(found, opened):
                     moments = f.verdict.angle_mean[reader], f.verdict.angle_std[reader]
                     yield row(net, seed, f"angle mean, {reader}", degree, moments[0][i])
                     yield row(net, seed, f"angle sd, {reader}", degree, moments[1][i])
+            yield row(net, seed, "accuracy", last, 100 * (1 - f.last_error))
             for way, value in f.why.items():
                 yield row(net, seed, "angle sd", way, value)
             for layer, r in f.layers.items():

@@ -15,7 +15,9 @@ from .train import start_training, TrainState
 def save_training(path: str | os.PathLike[str], state: TrainState, about: str = "") -> None:
     """Write a training to a `.npz`; `about` says which one it is."""
     path = pathlib.Path(path)
-    leaves = jax.tree_util.tree_leaves_with_path((state.weights, state.velocity))
+    leaves = jax.tree_util.tree_leaves_with_path(
+        (state.weights, state.velocity, state.mean)
+    )
     arrays = {jax.tree_util.keystr(at): np.asarray(x) for at, x in leaves}
     rest = {"step": state.step, "loss": state.loss, "validation": state.validation}
     temporary = path.with_name(f".{path.name}.tmp")
@@ -50,11 +52,11 @@ def load_training(path: str | os.PathLike[str], about: str = "") -> TrainState |
         )
     keys = jr.split(jr.key(0), len(loss))
     shapes = eqx.filter_eval_shape(start_training, keys, CaffeSolver())
-    tree = shapes.weights, shapes.velocity
+    tree = shapes.weights, shapes.velocity, shapes.mean
     paths, structure = jax.tree_util.tree_flatten_with_path(tree)
     names = [jax.tree_util.keystr(at) for at, _ in paths]
     if set(names) != set(arrays):
         raise ValueError(f"{path} holds other weights than a LeNet's: remove it.")
     leaves = [jax.numpy.asarray(arrays[name]) for name in names]
-    weights, velocity = jax.tree_util.tree_unflatten(structure, leaves)
-    return TrainState(weights, velocity, int(step), loss, validation)
+    weights, velocity, mean = jax.tree_util.tree_unflatten(structure, leaves)
+    return TrainState(weights, velocity, mean, int(step), loss, validation)

@@ -18,15 +18,26 @@ from .objective import AbstractObjective, Digits
 from .solver import CaffeSolver
 
 
-class TrainState(eqx.Module):
-    """Where the training of some seeds is; leaves have a leading axis of seeds.
+recent = 9
+"""Weights after minibatch t count as t to this power in `TrainState.mean`."""
 
-    `step` counts minibatches; `loss (seeds, chunks)` are means over chunks of steps, and
-    `validation (seeds, chunks)` the objective on validation images after each.
+
+class TrainState(eqx.Module):
+    r"""Where the training of some seeds is; leaves have a leading axis of seeds.
+
+    - `weights`, `velocity`: after the last minibatch, where training goes on
+    - `mean`: mean of the weights over minibatches, mostly over the last tenth of them:
+      $\bar w_t = \bar w_{t-1} + \frac{10}{t + 9} (w_t - \bar w_{t-1})$. The networks to
+      use: at a rate that never falls to 0 a last minibatch moves `weights` at random
+      (polynomial-decay averaging: Shamir and Zhang, ICML 2013)
+    - `step`: minibatches so far
+    - `loss (seeds, chunks)`: of `weights`, means over chunks of minibatches
+    - `validation (seeds, chunks)`: of `mean`, on validation images after each chunk
     """
 
     weights: nnx.State
     velocity: optax.OptState
+    mean: nnx.State
     step: int = eqx.field(static=True)
     loss: Float[np.ndarray, "seeds chunks"]
     validation: Float[np.ndarray, "seeds chunks"]
@@ -36,7 +47,7 @@ def start_training(keys: Key[Array, " seeds"], solver: CaffeSolver) -> TrainStat
     """Fresh weights, one network a key."""
     weights, velocity = _start(keys, solver)
     none = np.zeros((keys.shape[0], 0), np.float32)
-    return TrainState(weights, velocity, 0, none, none)
+    return TrainState(weights, velocity, jax.tree.map(jnp.copy, weights), 0, none, none)
 
 
 def train(
@@ -68,7 +79,8 @@ def train(
     - `state`: go on from here; the same numbers come out as without a stop.
     - `save`: called after each chunk. `progress`: with minibatches done, and of how many.
 
-    On validation images, each at one angle in turn, the loss is the objective's.
+    On validation images, each at one angle in turn, the loss is the objective's, of the
+    mean of the weights, which is what to use of the result.
     """
     solver = CaffeSolver() if solver is None else solver
     most = iterations if most is None else most
@@ -79,14 +91,15 @@ def train(
         state.step >= iterations and is_flat(state.validation.mean(axis=0), patience)
     ):
         length = min(chunk, most - state.step)
-        (weights, velocity), losses, checked = _chunk(
-            (state.weights, state.velocity), jnp.int32(state.step), keys, objective, digits,
-            rows, validation, solver, length=length, batch=batch,
+        (weights, velocity, mean), losses, checked = _chunk(
+            (state.weights, state.velocity, state.mean), jnp.int32(state.step), keys,
+            objective, digits, rows, validation, solver, length=length, batch=batch,
         )  # fmt: skip
         add = lambda old, new: np.append(old, np.asarray(new)[:, None], axis=1)
         state = TrainState(
             weights,
             velocity,
+            mean,
             state.step + length,
             add(state.loss, losses),
             add(state.validation, checked),
@@ -129,17 +142,20 @@ def _chunk_of_one(
     drawn = _order(for_order, first, length, batch * objective.share, rows, digits)
 
     def step(carry, at):
-        weights, velocity = carry
+        weights, velocity, mean = carry
         i, angle, image = at
         loss, slope = jax.value_and_grad(
             lambda w: objective(jr.fold_in(for_steps, i), w, digits, angle, image)
         )(weights)
         move, velocity = optimizer.update(slope, velocity, weights)
-        return (optax.apply_updates(weights, move), velocity), loss
+        weights = optax.apply_updates(weights, move)
+        share = (recent + 1) / (i + 1 + recent).astype(jnp.float32)
+        mean = jax.tree.map(lambda m, w: m + share * (w - m), mean, weights)
+        return (weights, velocity, mean), loss
 
     steps = first + jnp.arange(length, dtype=jnp.int32)
     state, losses = jax.lax.scan(step, state, (steps, *drawn))
-    checked = _validate(for_check, objective, state[0], digits, validation)
+    checked = _validate(for_check, objective, state[2], digits, validation)
     return state, jnp.mean(losses), checked
 
 

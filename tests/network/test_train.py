@@ -1,3 +1,5 @@
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -83,6 +85,23 @@ def test_seeds_do_not_meet_and_a_stop_changes_nothing(tmp_path):
     assert state is not None and state.step == 20
     again = train(network.Softmax(), iterations=30, state=state)
     assert eqx.tree_equal(again, trained)
+
+
+def test_mean_of_the_weights_is_that_of_its_formula():
+    seen = []
+    state = network.train(
+        keys, network.Softmax(), digits, rows, held, batch=8, chunk=1, iterations=30,
+        save=lambda state: seen.append(jax.tree.map(np.float64, state.weights)),
+    )  # fmt: skip
+    # Unrolled, weights after minibatch t count as t (t + 1) ... (t + 8).
+    counts = np.array([math.prod(range(t, t + 9)) for t in range(1, 31)], float)
+    average = lambda *w: np.average(np.stack(w), axis=0, weights=counts)
+    mean = jax.tree.map(average, *seen)
+    for ours, chunked, truth in zip(
+        *(jax.tree.leaves(x) for x in (state.mean, trained.mean, mean)), strict=True
+    ):
+        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(chunked, truth, rtol=1e-4, atol=1e-5)
 
 
 def test_files_that_are_not_the_training(tmp_path):
