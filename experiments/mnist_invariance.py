@@ -7,20 +7,14 @@ diagonals. Beyond the chapter: class-wise instead of pair-wise distances, invari
 by layer, and mu-LeNet on digits it was never trained on.
 """
 
-import contextlib
 import dataclasses
 import functools as ft
 import pathlib
-import tempfile
 import threading
-import zlib
-from collections.abc import Callable, Iterator
-from concurrent import futures
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 import tyro
 from rich.progress import Progress
@@ -33,6 +27,7 @@ from .harness import console, lacking, launch, Results
 from .mnist_invariance_data import Data, load_digits
 from .mnist_invariance_examine import by_class, examine, grid_of, one
 from .mnist_invariance_report import draw, gather_arrays, gather_rows, report
+from .mnist_invariance_train import beside, Trainer, training_folder
 
 
 nets = "LeNet", "mu-LeNet", "PAIR-LeNet", "class-wise LeNet"
@@ -55,12 +50,12 @@ class Config:
     seeds: int = 3
     iterations: int = 10_000
     """Minibatches; then on until the validation loss is flat."""
-    most: int = 20_000
-    """Minibatches at most, of LeNet and mu-LeNet."""
-    pair_most: int = 30_000
-    """The same of PAIR-LeNet, whose minibatches take two images for each."""
+    most: int = 30_000
+    """Minibatches at most, of LeNet and PAIR-LeNet."""
+    mu_most: int = 20_000
+    """The same of mu-LeNet."""
     class_most: int = 10_000
-    """The same of class-wise LeNet, which takes two as well."""
+    """The same of class-wise LeNet, whose minibatches, as PAIR's, have twice the images."""
     open_iterations: int = 4_000
     """Of the open-set trainings."""
     pair_weights: tuple[float, float, float, float] = (3e-6, 3e-6, 3e-5, 3e-5)
@@ -78,85 +73,9 @@ def prepare(config: Config) -> Config:
     if not config.quick:
         return config
     few = dict.fromkeys(
-        ("iterations", "most", "pair_most", "class_most", "open_iterations"), 20
+        ("iterations", "most", "mu_most", "class_most", "open_iterations"), 20
     )
     return dataclasses.replace(config, seeds=1, **few)
-
-
-@dataclasses.dataclass(frozen=True)
-class Trainer:
-    """Trains, or takes up trainings where the folder has them."""
-
-    config: Config
-    data: Data
-    work: pathlib.Path
-    bar: Progress
-    stop: threading.Event
-    """Once set, a training ends at its next chunk."""
-
-    def __call__(
-        self,
-        name: str,
-        objective,
-        rows=None,
-        validation=None,
-        iterations=None,
-        *,
-        most: int,
-        solver=None,
-    ) -> network.TrainState:
-        """Networks of that name, one a seed."""
-        config, data = self.config, self.data
-        seeds = config.seeds
-        everyone = lambda x: np.tile(x, (seeds, 1))
-        rows = everyone(data.fit) if rows is None else rows
-        validation = everyone(data.validation) if validation is None else validation
-        iterations = iterations or config.iterations
-        doubled = isinstance(objective, network.Pairs | network.Classes)
-        path = self.work / f"{name}.npz"
-        about = (
-            f"{name}, seeds {seeds} from {config.seed}, {rows.shape[1]} images, "
-            f"{f'weights {config.pair_weights}, ' * doubled}{of_targets(objective)}"
-            f"{solver or network.CaffeSolver()}, MNIST {data.digest[:8]}"
-        )
-        keys = jr.split(jr.fold_in(jr.key(config.seed), zlib.crc32(name.encode())), seeds)
-        state = network.load_training(path, about)
-        save = ft.partial(network.save_training, path, about=about)
-        task = self.bar.add_task(name, total=None)
-
-        def progress(done: int, total: int) -> None:
-            self.bar.update(task, completed=done, total=total)
-            if self.stop.is_set():
-                raise InterruptedError(f"{name} was stopped after {done:,} minibatches.")
-
-        state = network.train(
-            keys,
-            objective,
-            data.train,
-            rows,
-            validation,
-            iterations=iterations,
-            most=most,
-            chunk=20 if config.quick else 250,
-            patience=16,
-            solver=solver,
-            state=state,
-            save=save,
-            progress=progress,
-        )
-        self.bar.remove_task(task)
-        console.print(
-            f"{name}: {state.step:,} minibatches, loss {state.loss[:, -1].mean():.4f}, "
-            f"validation {state.validation[:, -1].mean():.4f}"
-        )
-        return state
-
-
-def of_targets(objective) -> str:
-    """Tells apart trainings on other class means, as of a LeNet that was trained on."""
-    if not isinstance(objective, network.Means):
-        return ""
-    return f"targets {zlib.crc32(np.asarray(objective.targets).tobytes()):08x}, "
 
 
 def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarray]:
@@ -173,10 +92,15 @@ def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarr
         np.stack([np.resize(known(of, out), len(of)) for out in held])
         for of in (data.fit, data.validation)
     )
-    steps = {"iterations": config.open_iterations, "most": config.open_iterations}
-    digits = {"rows": rows, "validation": validation}
+    train = ft.partial(
+        trainer,
+        rows=rows,
+        validation=validation,
+        iterations=config.open_iterations,
+        most=config.open_iterations,
+    )
     errors = {}
-    plain = trainer("open-LeNet", network.Softmax(), **digits, **steps)
+    plain = train("open-LeNet", network.Softmax())
     stats = [
         summarise_digits(
             by_class(one(plain.mean, s), data.train, allowed[s]), network.angles
@@ -184,13 +108,18 @@ def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarr
         for s in range(config.seeds)
     ]
     targets = jnp.asarray(np.stack([np.nan_to_num(s.targets) for s in stats]))
-    mu = trainer("open-mu-LeNet", network.Means(targets), **digits, solver=gentle, **steps)
-    pair = trainer("open-PAIR-LeNet", pairs(config), **digits, **steps)
+    mu = train("open-mu-LeNet", network.Means(targets), solver=gentle)
+    pair = train("open-PAIR-LeNet", network.Pairs(layer_weights(config)))
     for name, state in (("LeNet", plain), ("mu-LeNet", mu), ("PAIR-LeNet", pair)):
         errors[name] = np.array(
             [open_error(one(state.mean, s), data, held[s]) for s in range(config.seeds)]
         )
     return errors
+
+
+def layer_weights(config: Config) -> jax.Array:
+    """Weights of pairs and of classes, the same for each seed."""
+    return jnp.tile(jnp.float32(config.pair_weights), (config.seeds, 1))
 
 
 def open_error(weights, data: Data, digits) -> float:
@@ -203,40 +132,6 @@ def open_error(weights, data: Data, digits) -> float:
     x = network.extract(weights, data.test, angle, image)["ip1"][0]
     truth = np.array([classes[c] for c in label[image]])
     return float(np.mean(np.asarray(jfm.classify_by_mav(x, gallery).label) != truth))
-
-
-def pairs(config: Config) -> network.Pairs:
-    return network.Pairs(layer_weights(config))
-
-
-def layer_weights(config: Config) -> jax.Array:
-    return jnp.tile(jnp.float32(config.pair_weights), (config.seeds, 1))
-
-
-@contextlib.contextmanager
-def beside(stop: threading.Event) -> Iterator[Callable[..., futures.Future]]:
-    """A thread for what need not wait for others: together two trainings use more cores.
-
-    It is told to stop where the first thread fails or is interrupted.
-    """
-    with futures.ThreadPoolExecutor(1) as pool:
-        try:
-            yield pool.submit
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-@contextlib.contextmanager
-def training_folder(config: Config):
-    """The folder named by the flags, made if need be; otherwise one that vanishes."""
-    if config.work is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            yield pathlib.Path(scratch)
-        return
-    config.work.mkdir(parents=True, exist_ok=True)
-    yield config.work
 
 
 def describe(config: Config, data: Data) -> dict[str, str]:
@@ -260,11 +155,13 @@ def run(config: Config) -> Results:
     console.print(f"[bold]Data.[/bold] {about['source']}\n{about['training']}\n")
     stop = threading.Event()
     with (
-        training_folder(config) as work,
+        training_folder(config.work) as work,
         Progress(console=console, transient=True) as bar,
         beside(stop) as submit,
     ):
-        trainer = Trainer(config, data, work, bar, stop)
+        chunk = 20 if config.quick else 250
+        trainer = Trainer(data, work, config.seeds, config.seed, chunk, bar, stop)
+        train = ft.partial(trainer, iterations=config.iterations)
         found = {name: [] for name in nets}
         pictures, steps = {}, {}
 
@@ -287,19 +184,20 @@ def run(config: Config) -> Results:
                 pictures.setdefault(name, picture)
 
         lenet, mu, pair, classwise = nets
-        classes = network.Classes(layer_weights(config))
-        of_pairs = submit(trainer, pair, pairs(config), most=config.pair_most)
-        of_classes = submit(trainer, classwise, classes, most=config.class_most)
-        study(lenet, trainer(lenet, network.Softmax(), most=config.most))
+        weights = layer_weights(config)
+        of_pairs = submit(train, pair, network.Pairs(weights), most=config.most)
+        classes = network.Classes(weights)
+        of_classes = submit(train, classwise, classes, most=config.class_most)
+        study(lenet, train(lenet, network.Softmax(), most=config.most))
         targets = np.stack([each.statistics.targets for each in found[lenet]])
         means = network.Means(jnp.asarray(targets))
-        study(mu, trainer(mu, means, most=config.most, solver=gentle))
+        study(mu, train(mu, means, most=config.mu_most, solver=gentle))
         opened = open_set(trainer, config, data)
         study(pair, of_pairs.result())
         study(classwise, of_classes.result())
     report(found, opened, steps)
     return Results(
-        arrays=gather_arrays(found, opened, pictures),
+        arrays=gather_arrays(found, opened, pictures, steps),
         rows=gather_rows(found, opened),
         figures=draw(found, opened, pictures),
         data=about,

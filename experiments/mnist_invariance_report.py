@@ -198,9 +198,11 @@ def gather_rows(found, opened):
             yield row(f"open {net}", seed, "accuracy", "MAV", 100 * (1 - e))
 
 
-def gather_arrays(found, opened, pictures) -> dict[str, np.ndarray]:
+def gather_arrays(found, opened, pictures, steps) -> dict[str, np.ndarray]:
     arrays = {f"open/{name}": e for name, e in opened.items()}
     for net, fs in found.items():
+        arrays[f"{net}/minibatches"] = np.array(steps[net])
+        arrays[f"{net}/missed/{last}"] = np.array([f.last_error for f in fs])
         arrays[f"{net}/scree"] = np.stack([f.scree for f in fs])
         for way in fs[0].verdict.errors:
             arrays[f"{net}/error/{way}"] = np.stack([f.verdict.errors[way] for f in fs])

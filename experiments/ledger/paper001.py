@@ -132,10 +132,11 @@ def order_of_means(run):
 )
 def pair_costs_nothing(run):
     gain = accuracy(run, "PAIR-LeNet", "softmax") - accuracy(run, "LeNet", "softmax")
+    steps = [int(run[f"{net}/minibatches"]) for net in ("PAIR-LeNet", "LeNet")]
     return Outcome(
         f"{gain.mean():+.2f} %",
         bool(gain.mean() >= 0),
-        f"{gain.min():+.2f} to {gain.max():+.2f}",
+        f"{gain.min():+.2f} to {gain.max():+.2f}, {steps[0]:,} and {steps[1]:,} minibatches",
     )
 
 

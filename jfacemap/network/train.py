@@ -175,8 +175,11 @@ def _order(key, first, length, batch, rows, digits):
     return angle, rows[image]
 
 
-def _validate(key, objective, weights, digits, rows, size=500):
-    """Mean loss over validation images, each at one angle in turn; a few at a time."""
+def _validate(key, objective, weights, digits, rows, size=50):
+    """Mean loss over validation images, each at one angle in turn; a few at a time.
+
+    So few that those of all seeds stay in cache.
+    """
     number = rows.shape[0] // size * size if rows.shape[0] >= size else rows.shape[0]
     size = min(size, number)
     image = rows[:number].reshape(-1, size)
