@@ -127,7 +127,7 @@ def augment(images: np.ndarray, name: str, levels: int) -> np.ndarray:
 
 
 def train(config: Config, keys, name: str, mnist, size: int):
-    """Weights of a network for each seed."""
+    """Weights of a network for each seed, after the last minibatch."""
     images = augment(mnist.train_images[:size], name, config.levels)
     label = jnp.asarray(mnist.train_labels[:size], jnp.int32)
     digits = network.Digits(jnp.asarray(images), label)

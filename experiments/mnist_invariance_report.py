@@ -34,6 +34,11 @@ last = "softmax, weights of the last minibatch"
 """Not of the mean over minibatches, which all else is of."""
 
 
+def untrained(net: str, what: str) -> bool:
+    """mu-LeNet's ip2, whose softmax says nothing."""
+    return net == "mu-LeNet" and what in ("softmax", last)
+
+
 def report(found, opened, steps) -> None:
     console.print(_accuracies(found, steps))
     console.print(_angles(found))
@@ -68,7 +73,7 @@ def _accuracies(found, steps) -> Table:
     for way in (ways[0], last, *ways[1:]):
         cells = []
         for name in names:
-            if way in ("softmax", last) and name == "mu-LeNet":  # its ip2 is never trained
+            if untrained(name, way):
                 cells.append("")
                 continue
             error = lambda f, way=way: f.last_error if way == last else f.verdict.error[way]
@@ -119,7 +124,7 @@ def _depth(found) -> Table:
     for layer in layers:
         cells = []
         for name, fs in found.items():
-            if layer == "softmax" and name == "mu-LeNet":
+            if untrained(name, layer):
                 cells.append("")
                 continue
             r = [f.layers[layer] for f in fs]
@@ -177,20 +182,24 @@ def gather_rows(found, opened):
     }  # fmt: skip
     for net, fs in found.items():
         for seed, f in enumerate(fs):
-            for way, error in f.verdict.error.items():
+            errors = f.verdict.error | {last: f.last_error}
+            for way, error in errors.items():
+                if untrained(net, way):
+                    continue
                 known = str(published.get((net, way), ""))
                 yield row(net, seed, "accuracy", way, 100 * (1 - error), known)
-                for digit, e in enumerate(f.verdict.errors[way]):
+                for digit, e in enumerate(f.verdict.errors.get(way, ())):
                     yield row(net, seed, f"error of {digit}", way, 100 * e)
             for reader in f.verdict.angle_std:
                 for i, degree in enumerate(angles):
                     moments = f.verdict.angle_mean[reader], f.verdict.angle_std[reader]
                     yield row(net, seed, f"angle mean, {reader}", degree, moments[0][i])
                     yield row(net, seed, f"angle sd, {reader}", degree, moments[1][i])
-            yield row(net, seed, "accuracy", last, 100 * (1 - f.last_error))
             for way, value in f.why.items():
                 yield row(net, seed, "angle sd", way, value)
             for layer, r in f.layers.items():
+                if untrained(net, layer):
+                    continue
                 for what in ("angle_r2", "angle_error", "digit_error", "by_angle"):
                     yield row(net, seed, what, layer, getattr(r, what))
     for net, errors in opened.items():
@@ -202,9 +211,12 @@ def gather_arrays(found, opened, pictures, steps) -> dict[str, np.ndarray]:
     arrays = {f"open/{name}": e for name, e in opened.items()}
     for net, fs in found.items():
         arrays[f"{net}/minibatches"] = np.array(steps[net])
-        arrays[f"{net}/missed/{last}"] = np.array([f.last_error for f in fs])
+        if not untrained(net, last):
+            arrays[f"{net}/missed/{last}"] = np.array([f.last_error for f in fs])
         arrays[f"{net}/scree"] = np.stack([f.scree for f in fs])
         for way in fs[0].verdict.errors:
+            if untrained(net, way):
+                continue
             arrays[f"{net}/error/{way}"] = np.stack([f.verdict.errors[way] for f in fs])
             arrays[f"{net}/missed/{way}"] = np.array([f.verdict.error[way] for f in fs])
         for reader in fs[0].verdict.angle_std:
@@ -216,8 +228,7 @@ def gather_arrays(found, opened, pictures, steps) -> dict[str, np.ndarray]:
 
 def depth_of(net, f, layer, what) -> float:
     """A reading of one layer; NaN for mu-LeNet's softmax, which is never trained."""
-    untrained = net == "mu-LeNet" and layer == "softmax"
-    return np.nan if untrained else getattr(f.layers[layer], what)
+    return np.nan if untrained(net, layer) else getattr(f.layers[layer], what)
 
 
 def draw(found, opened, pictures):

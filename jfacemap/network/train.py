@@ -76,8 +76,9 @@ def train(
       an image and one of its angles are drawn, all of them once before any comes again.
     - `most`: after `iterations` train on, until the mean validation loss has not fallen by
       1 % of its best for `patience` chunks, or to so many. By default stop there.
-    - `state`: go on from here; the same numbers come out as without a stop.
-    - `save`: called after each chunk. `progress`: with minibatches done, and of how many.
+    - `state`: go on from here; the same numbers come out as without a stop. It is used up.
+    - `save`: called after each chunk, with a state that the next chunk uses up.
+    - `progress`: called with minibatches done, and how many there will be at most.
 
     On validation images, each at one angle in turn, the loss is the objective's, of the
     mean of the weights, which is what to use of the result.
@@ -105,7 +106,7 @@ def train(
             add(state.validation, checked),
         )
         save(state)
-        progress(state.step, max(iterations, state.step))
+        progress(state.step, most)
     return state
 
 
@@ -175,11 +176,12 @@ def _order(key, first, length, batch, rows, digits):
     return angle, rows[image]
 
 
-def _validate(key, objective, weights, digits, rows, size=50):
+def _validate(key, objective, weights, digits, rows):
     """Mean loss over validation images, each at one angle in turn; a few at a time.
 
     So few that those of all seeds stay in cache.
     """
+    size = 50 * objective.share
     number = rows.shape[0] // size * size if rows.shape[0] >= size else rows.shape[0]
     size = min(size, number)
     image = rows[:number].reshape(-1, size)

@@ -1,9 +1,17 @@
 """Parts of the experiments of paper 001; the experiments run in CI, small."""
 
+import dataclasses
+import threading
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.progress import Progress
 
 from experiments import attribute_probes, face_collections, face_networks, pose_regression
+from experiments.mnist_invariance_data import Data
+from experiments.mnist_invariance_train import beside, targets_of, Trainer
+from jfacemap import network
 
 
 def write_celeba(folder):
@@ -120,3 +128,71 @@ def test_own_files(tmp_path):
         pose_regression.problems(config)
     with pytest.raises(SystemExit, match="belong together"):
         pose_regression.problems(pose_regression.Config(angles="a.npy"))
+
+
+def test_what_runs_beside_is_stopped_with_the_first_thread():
+    stop, begun = threading.Event(), threading.Event()
+
+    def train():
+        begun.set()
+        return stop.wait(60)
+
+    later = []
+    with pytest.raises(KeyboardInterrupt), beside(stop) as submit:
+        later += [submit(train), submit(train)]
+        begun.wait(60)
+        raise KeyboardInterrupt
+    assert later[0].result() and later[1].cancelled()
+
+
+def test_what_fails_beside_stops_the_first_thread_and_is_what_is_told():
+    stop = threading.Event()
+    with pytest.raises(ZeroDivisionError), beside(stop) as submit:
+        submit(lambda: 1 // 0)
+        assert stop.wait(60)
+        raise InterruptedError("by the event")
+
+
+def trainer(folder, **changed) -> Trainer:
+    images = np.zeros((2, 6, 28, 28), np.uint8)
+    digits = network.Digits(jnp.asarray(images), jnp.arange(6, dtype=jnp.int32))
+    data = Data(digits, digits, np.arange(4), np.arange(4, 6), "made up", "0" * 64)
+    given = {"seeds": 1, "seed": 0, "chunk": 1, "stop": threading.Event()}
+    return Trainer(data, folder, bar=Progress(disable=True), **(given | changed))
+
+
+def test_trainings_are_gone_on_with_or_refused_before_they_begin(tmp_path, monkeypatch):
+    """`network.train` stands in: three minibatches, saved, from the state it is given."""
+    begun = []
+
+    def train(keys, *arguments, state, save, most, progress, **options):
+        begun.append(0 if state is None else state.step)
+        state = network.start_training(keys, network.CaffeSolver())
+        losses = np.ones((1, most), np.float32)
+        state = dataclasses.replace(state, step=most, loss=losses, validation=losses)
+        save(state)
+        progress(most, most)
+        return state
+
+    monkeypatch.setattr(network, "train", train)
+    pairs = lambda w: network.Pairs(np.full((1, 4), w, np.float32))
+    begin = lambda most=3, weight=0.25, **changed: trainer(tmp_path, **changed).begin(
+        "PAIR", pairs(weight), iterations=1, most=most
+    )
+    assert begin()().step == 3 and begin(5)().step == 5
+    assert begun == [0, 3]
+    with pytest.raises(ValueError, match="trained for 5 minibatches, more than the 4"):
+        begin(4)
+    for changed in ({"weight": 0.5}, {"seed": 1}):
+        with pytest.raises(ValueError, match="another training"):
+            begin(5, **changed)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InterruptedError, match="PAIR was stopped after 6"):
+        begin(6, stop=stop)()
+
+
+def test_mu_lenets_of_other_targets_have_other_files():
+    targets = lambda t: network.Means(np.full((2, 10, 500), t, np.float32))
+    names = [targets_of(x) for x in (network.Softmax(), targets(0.0), targets(1.0))]
+    assert names[0] == "" and len(set(names)) == 3

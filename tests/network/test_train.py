@@ -104,6 +104,16 @@ def test_mean_of_the_weights_is_that_of_its_formula():
         np.testing.assert_allclose(chunked, truth, rtol=1e-4, atol=1e-5)
 
 
+def test_validation_is_of_the_mean_of_the_weights():
+    angle = np.arange(8) % 2  # one angle after the other
+    for s in range(2):
+        loss = lambda weights, s=s: network.Softmax()(
+            jr.key(0), jax.tree.map(lambda w: w[s], weights), digits, angle, held[s]
+        )
+        np.testing.assert_allclose(trained.validation[s, -1], loss(trained.mean), rtol=1e-5)
+        assert abs(loss(trained.mean) / loss(trained.weights) - 1) > 1e-3
+
+
 def test_files_that_are_not_the_training(tmp_path):
     path = tmp_path / "lenet.npz"
     assert network.load_training(path) is None
