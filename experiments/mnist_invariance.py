@@ -51,11 +51,9 @@ class Config:
     iterations: int = 10_000
     """Minibatches at least; then on until the validation loss is flat, or to the most."""
     most: int = 30_000
-    """Minibatches at most, of LeNet and PAIR-LeNet."""
-    mu_most: int = 20_000
-    """The same of mu-LeNet."""
+    """Minibatches at most, of LeNet, mu-LeNet and PAIR-LeNet."""
     class_most: int = 10_000
-    """The same of class-wise LeNet, whose minibatches, as PAIR's, have twice the images."""
+    """The same of class-wise LeNet."""
     open_iterations: int = 4_000
     """Of the open-set trainings."""
     pair_weights: tuple[float, float, float, float] = (3e-6, 3e-6, 3e-5, 3e-5)
@@ -74,12 +72,9 @@ def prepare(config: Config) -> Config:
         return dataclasses.replace(
             config,
             most=least(config.most),
-            mu_most=least(config.mu_most),
             class_most=least(config.class_most),
         )
-    few = dict.fromkeys(
-        ("iterations", "most", "mu_most", "class_most", "open_iterations"), 20
-    )
+    few = dict.fromkeys(("iterations", "most", "class_most", "open_iterations"), 20)
     return dataclasses.replace(config, seeds=1, **few)
 
 
@@ -195,7 +190,7 @@ def run(config: Config) -> Results:
         study(lenet, plain())
         targets = np.stack([each.statistics.targets for each in found[lenet]])
         means = network.Means(jnp.asarray(targets))
-        study(mu, begin(mu, means, most=config.mu_most, solver=gentle)())
+        study(mu, begin(mu, means, most=config.most, solver=gentle)())
         opened = open_set(trainer, config, data)
         study(pair, of_pairs.result())
         study(classwise, of_classes.result())
