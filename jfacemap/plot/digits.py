@@ -63,6 +63,7 @@ def plot_digit_errors(errors: Mapping[str, np.ndarray]) -> Figure:
     ax.set_xlabel("original digit")
     ax.set_ylabel("classification error, %")
     ax.grid(axis="y", alpha=0.3)
+    ax.set_ylim(top=1.15 * ax.get_ylim()[1])  # room for the legend
     ax.legend(fontsize=8, ncols=3)
     return figure
 
