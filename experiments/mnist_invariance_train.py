@@ -62,9 +62,12 @@ class Trainer:
             f"MNIST {self.data.digest[:8]}"
         )
         key = jr.fold_in(jr.key(self.seed), zlib.crc32(name.encode()))
-        state = network.load_training(path, about)
+        try:
+            state = network.load_training(path, about)
+        except ValueError as error:
+            raise SystemExit(str(error)) from None
         if state is not None and state.step > most:
-            raise ValueError(
+            raise SystemExit(
                 f"{path} has been trained for {state.step:,} minibatches, more than the "
                 f"{most:,} asked for: raise that number, or name another folder."
             )
