@@ -86,16 +86,15 @@ def open_set(trainer: Trainer, config: Config, data: Data) -> dict[str, np.ndarr
     label = np.asarray(data.train.label)
     held = [unseen[s % len(unseen)] for s in range(config.seeds)]
     known = lambda rows, out: rows[~np.isin(label[rows], out)]
-    allowed = [known(data.fit, out) for out in held]
-    # As many for each seed, some of them twice: as many as all have, for one program.
-    rows, validation = (
-        np.stack([np.resize(known(of, out), len(of)) for out in held])
-        for of in (data.fit, data.validation)
+    allowed, checked = (
+        [known(rows, out) for out in held] for rows in (data.fit, data.validation)
     )
+    # As many for each seed, some of them twice: as many as all have, for one program.
+    filled = lambda parts, n: np.stack([np.resize(rows, n) for rows in parts])
     begin = ft.partial(
         trainer.begin,
-        rows=rows,
-        validation=validation,
+        rows=filled(allowed, len(data.fit)),
+        validation=filled(checked, len(data.validation)),
         iterations=config.open_iterations,
         most=config.open_iterations,
     )
@@ -171,7 +170,7 @@ def run(config: Config) -> Results:
                 task = bar.add_task(f"{name}: features of seed {s}", total=None)
                 each, picture = examine(
                     one(state.mean, s),
-                    one(state.weights, s),
+                    None if name == nets[1] else one(state.weights, s),
                     data,
                     seed=config.seed,
                     quick=config.quick,

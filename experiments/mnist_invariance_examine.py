@@ -19,14 +19,18 @@ from jfacemap.study.rotated_digits import (
 from .mnist_invariance_data import Data
 
 
+of_last = "softmax, weights of the last minibatch"
+"""Not of the mean over minibatches, which all else is of."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Findings:
     """Of one network of one seed."""
 
     statistics: DigitStatistics
     verdict: DigitVerdict
-    last_error: float
-    """By the softmax of the weights after the last minibatch, not of their mean."""
+    missed: dict[str, float]
+    """Shares of test images missed, in the ways of the verdict and by `of_last`."""
     scree: np.ndarray
     """Singular values of its test features, scaled to [-1, 1]."""
     layers: dict[str, LayerReading]
@@ -58,7 +62,8 @@ def examine(
 ) -> tuple[Findings, dict]:
     """All that is asked of one network, and its test features.
 
-    `last`: its weights after the last minibatch; `weights` are their mean.
+    `last`: its weights after the last minibatch; `weights` are their mean. None if its
+    ip2 was never trained: its softmax says nothing, and is left out.
     """
     label = np.asarray(data.test.label)
     most = len(network.angles) * int(np.bincount(np.asarray(data.train.label)).max())
@@ -67,16 +72,21 @@ def examine(
     )
     angle, image = grid_of(data.test, np.arange(len(label)))
     seen = network.extract(weights, data.test, angle, image, ("ip1", "softmax"))
-    x, softmax = seen["ip1"][0], seen["softmax"][0].argmax(axis=1)
+    x = seen["ip1"][0]
+    layers = network.layers if last is not None else network.layers[:-1]
+    softmax = None if last is None else seen["softmax"][0].argmax(axis=1)
     verdict = judge_digits(statistics, x, label[image], angle, softmax)
-    at_last = network.extract(last, data.test, angle, image, ("softmax",))["softmax"][0]
+    missed = dict(verdict.error)
+    if last is not None:
+        at_last = network.extract(last, data.test, angle, image, ("softmax",))["softmax"]
+        missed[of_last] = float(np.mean(at_last[0].argmax(axis=1) != label[image]))
     blocks = jfm.block_diagonalize(x, label[image])
     found = Findings(
         statistics,
         verdict,
-        float(np.mean(at_last.argmax(axis=1) != label[image])),
+        missed,
         np.asarray(jfm.scree(x, scaled=True).singular_values),
-        layer_by_layer(weights, data, seed, quick),
+        layer_by_layer(weights, data, layers, seed, quick),
         int(blocks.dead),
         float(blocks.sparsity),
         why_15(
@@ -114,7 +124,9 @@ def some_features(weights, data: Data, seed: int):
     return x, np.asarray(data.train.label)[image], angle
 
 
-def layer_by_layer(weights, data: Data, seed: int, quick: bool) -> dict[str, LayerReading]:
+def layer_by_layer(
+    weights, data: Data, names: tuple[str, ...], seed: int, quick: bool
+) -> dict[str, LayerReading]:
     """Each layer read linearly, on some training images, judged on some test images."""
     some = 200 if quick else 12_000
     rng = np.random.default_rng(seed)
@@ -124,12 +136,12 @@ def layer_by_layer(weights, data: Data, seed: int, quick: bool) -> dict[str, Lay
         rows = np.arange(digits.label.shape[0]) if rows is None else rows
         image = rng.choice(rows, min(some, len(rows)), replace=False)
         angle = rng.integers(0, len(degrees), len(image))
-        layers = network.extract(weights, digits, angle, image, network.layers)
+        layers = network.extract(weights, digits, angle, image, names)
         sides.append((layers, np.asarray(digits.label)[image], degrees[angle]))
     (fit, label, turned), (test, truth, angle) = sides
     return {
         name: read_layer(fit[name][0], label, turned, (test[name][0], truth, angle))
-        for name in network.layers
+        for name in names
     }
 
 

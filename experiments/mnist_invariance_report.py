@@ -6,8 +6,10 @@ from rich.table import Table
 
 from jfacemap.network import angles, layers
 from jfacemap.plot import digits as plot
+from jfacemap.study.rotated_digits import ways as ways_by_features
 
 from .harness import console
+from .mnist_invariance_examine import of_last
 
 
 published = {
@@ -21,22 +23,7 @@ published = {
 }
 """Accuracies in % of paper 001, section 4; PAIR's MAVs are described in two ways."""
 
-ways = (
-    "softmax",
-    "MAV",
-    "label-and-angle MAV",
-    "per-angle MAV",
-    "per-angle MAV, leak-free",
-)
-
-
-last = "softmax, weights of the last minibatch"
-"""Not of the mean over minibatches, which all else is of."""
-
-
-def untrained(net: str, what: str) -> bool:
-    """mu-LeNet's ip2, whose softmax says nothing."""
-    return net == "mu-LeNet" and what in ("softmax", last)
+ways = "softmax", of_last, *ways_by_features
 
 
 def report(found, opened, steps) -> None:
@@ -70,14 +57,13 @@ def _accuracies(found, steps) -> Table:
         "",
         *(f"{name}\n{steps[name]:,} minibatches" for name in names),
     )
-    for way in (ways[0], last, *ways[1:]):
+    for way in ways:
         cells = []
         for name in names:
-            if untrained(name, way):
+            if way not in found[name][0].missed:
                 cells.append("")
                 continue
-            error = lambda f, way=way: f.last_error if way == last else f.verdict.error[way]
-            value = with_spread([100 * (1 - error(f)) for f in found[name]])
+            value = with_spread([100 * (1 - f.missed[way]) for f in found[name]])
             known = published.get((name, way))
             cells.append(value + (f" ({known:.2f})" if known else ""))
         table.add_row(way, *cells)
@@ -123,8 +109,8 @@ def _depth(found) -> Table:
     )
     for layer in layers:
         cells = []
-        for name, fs in found.items():
-            if untrained(name, layer):
+        for fs in found.values():
+            if layer not in fs[0].layers:
                 cells.append("")
                 continue
             r = [f.layers[layer] for f in fs]
@@ -182,10 +168,7 @@ def gather_rows(found, opened):
     }  # fmt: skip
     for net, fs in found.items():
         for seed, f in enumerate(fs):
-            errors = f.verdict.error | {last: f.last_error}
-            for way, error in errors.items():
-                if untrained(net, way):
-                    continue
+            for way, error in f.missed.items():
                 known = str(published.get((net, way), ""))
                 yield row(net, seed, "accuracy", way, 100 * (1 - error), known)
                 for digit, e in enumerate(f.verdict.errors.get(way, ())):
@@ -198,8 +181,6 @@ def gather_rows(found, opened):
             for way, value in f.why.items():
                 yield row(net, seed, "angle sd", way, value)
             for layer, r in f.layers.items():
-                if untrained(net, layer):
-                    continue
                 for what in ("angle_r2", "angle_error", "digit_error", "by_angle"):
                     yield row(net, seed, what, layer, getattr(r, what))
     for net, errors in opened.items():
@@ -211,14 +192,11 @@ def gather_arrays(found, opened, pictures, steps) -> dict[str, np.ndarray]:
     arrays = {f"open/{name}": e for name, e in opened.items()}
     for net, fs in found.items():
         arrays[f"{net}/minibatches"] = np.array(steps[net])
-        if not untrained(net, last):
-            arrays[f"{net}/missed/{last}"] = np.array([f.last_error for f in fs])
         arrays[f"{net}/scree"] = np.stack([f.scree for f in fs])
+        for way in fs[0].missed:
+            arrays[f"{net}/missed/{way}"] = np.array([f.missed[way] for f in fs])
         for way in fs[0].verdict.errors:
-            if untrained(net, way):
-                continue
             arrays[f"{net}/error/{way}"] = np.stack([f.verdict.errors[way] for f in fs])
-            arrays[f"{net}/missed/{way}"] = np.array([f.verdict.error[way] for f in fs])
         for reader in fs[0].verdict.angle_std:
             both = [(f.verdict.angle_mean[reader], f.verdict.angle_std[reader]) for f in fs]
             arrays[f"{net}/angle/{reader}"] = np.array(both)
@@ -226,9 +204,9 @@ def gather_arrays(found, opened, pictures, steps) -> dict[str, np.ndarray]:
     return arrays
 
 
-def depth_of(net, f, layer, what) -> float:
+def depth_of(f, layer, what) -> float:
     """A reading of one layer; NaN for mu-LeNet's softmax, which is never trained."""
-    return np.nan if untrained(net, layer) else getattr(f.layers[layer], what)
+    return getattr(f.layers[layer], what) if layer in f.layers else np.nan
 
 
 def draw(found, opened, pictures):
@@ -280,7 +258,7 @@ def draw(found, opened, pictures):
         "depth": plot.plot_depth(
             {
                 n: {
-                    what: np.array([[depth_of(n, f, k, what) for k in layers] for f in fs])
+                    what: np.array([[depth_of(f, k, what) for k in layers] for f in fs])
                     for what in ("angle_r2", "by_angle", "digit_error")
                 }
                 for n, fs in found.items()
